@@ -1,0 +1,180 @@
+"""Every seam: what a service needs of the world, and what a plug-in must offer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from tidings.core.errors import DeliveryError
+from tidings.core.models import Event, Message, Receipt
+from tidings.core.work import (
+    Acceptance,
+    Accepted,
+    Claimed,
+    DecideEvent,
+    DecideNotification,
+    Installation,
+    Outcome,
+    PlanResult,
+    Settled,
+)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """An event in one member's hands, to be settled by `ack` or `bury`."""
+
+    bus_channel: str
+    #: the entry's id on the bus
+    entry_id: str
+    event: Event
+    #: how often it was handed out, this time included
+    delivery_count: int = 1
+
+
+class Subscription(Protocol):
+    """Batches of events in this member's hands; what is not settled comes back when it dies."""
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Received]]:
+        """Batches, none empty, until the subscription is left."""
+        ...
+
+    async def ack(self, received: Sequence[Received]) -> None:
+        """These are done with."""
+        ...
+
+    async def bury(self, received: Received, reason: str) -> None:
+        """This can't be handled: to the dead-letter channel, visible and replayable."""
+        ...
+
+
+class EventBus(Protocol):
+    """News between services: every group hears every event at least once; members share it."""
+
+    async def publish(self, bus_channel: str, *events: Event) -> None:
+        """Put events on a channel, in order. Raises Unavailable when the bus can't be reached."""
+        ...
+
+    def subscribe(
+        self, *bus_channels: str, group: str
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """Join a group as one more member; the group hears what came before its first member."""
+        ...
+
+    def watch(self, bus_channel: str) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        """Hear what is published from now on, in every process; lossy, so nothing rests on it."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+class Provider(Protocol):
+    """Carries one message to one address, or raises a DeliveryError that decides what is next."""
+
+    async def send(self, message: Message) -> Receipt:
+        """Hand one message over."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+class OutboxWriter(Protocol):
+    """Keeps what the console provider took, for the dev outbox to show."""
+
+    async def __call__(self, message: Message) -> None:
+        """Keep one message."""
+        ...
+
+
+Send = Callable[[Message], Awaitable[Receipt]]
+"""One call to a provider."""
+
+Middleware = Callable[[Send], Send]
+"""Wraps a call: timeout, metrics, tracing, one wrapper each."""
+
+
+class RetryPolicy(Protocol):
+    """Seconds until the next attempt, or None to give up."""
+
+    def __call__(self, attempt: int, error: DeliveryError) -> float | None:
+        """`attempt` is the number of the call that just failed, from 1."""
+        ...
+
+
+class Store(Protocol):
+    """The rows that are the queue: each verb is one batch and one transaction.
+
+    Raises Unavailable when the database can't be reached.
+    """
+
+    @property
+    def installation(self) -> Installation:
+        """Who this installation is."""
+        ...
+
+    async def accept(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
+        """Store events durably with their users and idempotency records; an answer for each."""
+        ...
+
+    async def plan(self, *, limit: int, definitions: int, decide: DecideEvent) -> PlanResult:
+        """Plan due events, critical lane first.
+
+        Raises StaleDefinitions when workflows or templates changed since stamp `definitions`.
+        """
+        ...
+
+    async def resume(
+        self, *, limit: int, definitions: int, decide: DecideNotification
+    ) -> PlanResult:
+        """Plan on what waited and is due; raises StaleDefinitions like `plan`."""
+        ...
+
+    async def claim(self, *, channel: str, limit: int, lease: float) -> Sequence[Claimed]:
+        """Take due deliveries for `lease` seconds, critical lane first; epochs rise by one."""
+        ...
+
+    async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
+        """Hold what is still in hand for `lease` more seconds."""
+        ...
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> Sequence[Settled]:
+        """Write outcomes, attempts and figures, fenced by epoch; an answer for each."""
+        ...
+
+    async def fold(self) -> int:
+        """Fold figure deltas into figures; how many there were."""
+        ...
+
+    async def now(self) -> datetime:
+        """The database's clock, shifted by ours; also shows that the database answers."""
+        ...
+
+    async def run(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """Run ordinary SQLAlchemy Core in one transaction, off the event loop."""
+        ...
+
+    async def aclose(self) -> None:
+        """Finish what is under way and let go of the database."""
+        ...
+
+
+class Worker(Protocol):
+    """A loop over what is due; any number of each may run."""
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set, then drain."""
+        ...
+
+    async def work(self) -> int:
+        """One pass over what is due now; how much there was."""
+        ...

@@ -1,0 +1,51 @@
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tidings.core.logs import configure_logs, get_logger, mask_address
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers, root.level = handlers, level
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("test@example.com", "t***@example.com"),
+        ("@example.com", "***@example.com"),
+        ("+48600100200", "+48***00"),
+        ("short", "***"),
+    ],
+)
+def test_an_address_is_masked(address: str, shown: str) -> None:
+    assert mask_address(address) == shown
+
+
+def test_a_json_line_carries_what_was_bound_and_no_address(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs(form="json")
+
+    get_logger("api").info("accepted", email="test@example.com", event_id="e1")
+
+    line = json.loads(capsys.readouterr().err)
+    assert line["event"] == "accepted"
+    assert line["part"] == "api"
+    assert line["email"] == "t***@example.com"
+    assert line["event_id"] == "e1"
+    assert line["level"] == "info"
+
+
+def test_the_level_silences_what_is_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(form="json", level="warning")
+
+    get_logger("api").info("not told")
+
+    assert capsys.readouterr().err == ""
