@@ -1,0 +1,1 @@
+"""What every router shares: bodies, problem+json, who may ask."""

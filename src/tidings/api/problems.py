@@ -1,0 +1,127 @@
+"""Errors as problem details (RFC 9457): `application/problem+json`, with a stable `type`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from tidings.api.bodies import invalid_input
+from tidings.core.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    PayloadTooLarge,
+    TidingsError,
+    Unavailable,
+)
+from tidings.core.logs import get_logger
+
+MEDIA_TYPE = "application/problem+json"
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+#: error class → status and the stable name in `type`, most specific first
+KINDS: Mapping[type[TidingsError], tuple[int, str]] = {
+    PayloadTooLarge: (413, "payload-too-large"),
+    InvalidInput: (422, "invalid-input"),
+    NotFound: (404, "not-found"),
+    Conflict: (409, "conflict"),
+    Overloaded: (429, "overloaded"),
+    Unavailable: (503, "unavailable"),
+    TidingsError: (500, "internal-error"),
+}
+
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:tidings:problem:invalid-input"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What happened, to what, and what to do."},
+        "field": {"type": "string", "description": "The field at fault, in dotted form."},
+    },
+}
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that may answer with these problems."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def problem(error: TidingsError) -> dict[str, Any]:
+    """An error of our tree as a problem object."""
+    status, name = next(kind for cls, kind in KINDS.items() if isinstance(error, cls))
+    field = getattr(error, "field", "")
+    return _problem(status, name, str(error), field=field)
+
+
+def install_problems(app: FastAPI) -> None:
+    """Make every error of the app a problem."""
+    app.add_exception_handler(TidingsError, _handler(_answer_ours))
+    app.add_exception_handler(RequestValidationError, _handler(_answer_validation))
+    app.add_exception_handler(HTTPException, _handler(_answer_http))
+    app.add_exception_handler(Exception, _handler(_answer_unexpected))
+
+
+def problem_response(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """A problem object as the response it stands for."""
+    return Response(
+        orjson.dumps(body),
+        status_code=body["status"],
+        media_type=MEDIA_TYPE,
+        headers=dict(headers or {}),
+    )
+
+
+def _problem(status: int, name: str, detail: str, *, field: str = "") -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": f"urn:tidings:problem:{name}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    return {**body, "field": field} if field else body
+
+
+def _answer_ours(error: TidingsError) -> Response:
+    if isinstance(error, Unavailable):
+        return problem_response(problem(error), {"Retry-After": str(ceil(error.retry_after))})
+    if problem(error)["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _answer_unexpected(error)
+    return problem_response(problem(error))
+
+
+def _answer_validation(error: RequestValidationError) -> Response:
+    return problem_response(problem(invalid_input(error.errors())))
+
+
+def _answer_http(error: HTTPException) -> Response:
+    name = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    return problem_response(_problem(error.status_code, name, error.detail), error.headers)
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    get_logger("api").error("a request failed for a reason nobody foresaw", exc_info=error)
+    detail = "Something went wrong on our side; the log has the reason."
+    return problem_response(_problem(500, "internal-error", detail))
+
+
+def _handler(answer: Callable[[Any], Response]) -> Handler:
+    async def handle(_request: Request, error: Exception) -> Response:
+        return answer(error)
+
+    return handle

@@ -1,0 +1,1 @@
+"""The one way out: every outbound HTTP call of the program."""

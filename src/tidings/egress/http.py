@@ -1,0 +1,82 @@
+"""Outbound HTTP, bounded: total timeout, capped answers, no redirects, no proxies."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from tidings.core.errors import OutcomeUnknown, Unavailable
+
+#: bytes of an answer that are read; more is cut off
+ANSWER_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back: status, headers in lower case, and at most ANSWER_LIMIT bytes."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class HttpClient:
+    """Makes calls over kept connections; `timeout` is the total of one call, in seconds."""
+
+    def __init__(self, *, timeout: float = 10.0, connections: int = 100) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def request(
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One call.
+
+        Raises Unavailable when it surely never arrived, OutcomeUnknown when no answer came.
+        """
+        try:
+            return await self._request(method, url, body, headers or {})
+        except aiohttp.ClientConnectorError as error:
+            raise Unavailable(f"{url} can't be reached: {error.strerror or error}") from error
+        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise OutcomeUnknown(f"{method} {url} got no answer: {type(error).__name__}") from error
+
+    async def aclose(self) -> None:
+        """Close the kept connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _request(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
+        async with self._opened().request(
+            method, url, data=body, headers=headers, allow_redirects=False
+        ) as response:
+            content = await response.content.read(ANSWER_LIMIT)
+            names = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(status=response.status, headers=names, body=content)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections),
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._session

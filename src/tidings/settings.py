@@ -1,0 +1,147 @@
+"""The settings: the only reader of the environment. Every variable begins with `TIDINGS_`."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+from limits import parse as parse_rate
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tidings.core.errors import ConfigurationError
+from tidings.core.logs import LogFormat
+
+PREFIX = "TIDINGS_"
+#: variables of our own tests, never settings
+TEST_PREFIX = "TIDINGS_TEST_"
+
+_FIXES: Mapping[str, str] = {
+    "database_url": "use sqlite:///tidings.db, sqlite:// (in memory) or postgresql://user@host/name",
+    "redis_url": "use redis://host:6379/0, rediss://… or unix:///path/to/socket",
+    "port": "use a free port from 1 to 65535; 0 lets the system choose",
+    "register_rate": "use a form like 60/minute, or nothing for no limit",
+    "templates": "name a folder that exists, with templates/<key>/email.txt in it",
+    "log_level": "use debug, info, warning or error",
+    "log_format": "use auto, console or json",
+}
+
+
+def _names(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, pydantic.BeforeValidator(_names)]
+Seconds = Annotated[float, pydantic.Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """What an operator may choose; each field is the variable `TIDINGS_<FIELD>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    database_url: str = "sqlite:///tidings.db"
+    #: None: the in-memory bus, for one process
+    redis_url: str | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, pydantic.Field(ge=0, le=65535)] = 8000
+    #: answer other machines though no key is configured
+    allow_unauthenticated: bool = False
+    #: modules whose workflows are registered at start, comma separated
+    workflows: Names = ()
+    #: a folder of templates, loaded over the built-in ones
+    templates: pydantic.DirectoryPath | None = None
+    #: bus channels the notification worker reads, comma separated
+    bus_channels: Names = ("USER_CHANNEL",)
+    email_provider: str = "console"
+    email_from: str = "Tidings <tidings@localhost>"
+    #: registrations a client may ask for; empty: no limit
+    register_rate: str = "60/minute"
+    log_format: LogFormat = "auto"
+    log_level: Annotated[str, pydantic.Field(pattern="^(?i:debug|info|warning|error)$")] = "info"
+    #: how long a worker sleeps when no bell rings
+    poll_seconds: Seconds = 1.0
+    #: how long a claimed delivery is a worker's own, and how often it says that it lives
+    lease_seconds: Seconds = 10.0
+    beat_seconds: Seconds = 3.0
+    #: deliveries a channel worker has under way at once
+    slots: Annotated[int, pydantic.Field(ge=1, le=10_000)] = 100
+    #: how long what is in hand may take after SIGTERM
+    drain_seconds: Seconds = 8.0
+
+    @pydantic.field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value.startswith(("sqlite://", "postgresql://", "postgres://")):
+            raise ValueError("no such kind of database")
+        return value
+
+    @pydantic.field_validator("redis_url")
+    @classmethod
+    def _known_bus(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("not the address of a Redis")
+        return value
+
+    @pydantic.field_validator("register_rate")
+    @classmethod
+    def _known_rate(cls, value: str) -> str:
+        if value:
+            parse_rate(value)
+        return value
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The database file; None for one in memory. Only where `uses_sqlite`."""
+        name = self.database_url.removeprefix("sqlite://").removeprefix("/")
+        return Path(name) if name and name != ":memory:" else None
+
+    @property
+    def uses_sqlite(self) -> bool:
+        """Whether everything runs in one process on one file."""
+        return self.database_url.startswith("sqlite://")
+
+    def provider_options(self, provider: str) -> Mapping[str, str]:
+        """The options of a provider: its variables, without the prefix and in lower case."""
+        prefix = f"{PREFIX}{provider.upper()}_"
+        return {
+            name.removeprefix(prefix).lower(): value
+            for name, value in os.environ.items()
+            if name.startswith(prefix)
+        }
+
+
+def read_settings(*, providers: tuple[str, ...] = (), **overrides: Any) -> Settings:
+    """Read the environment, with `overrides` on top.
+
+    `providers` are the installed ones: their variables are options, any other unknown is refused.
+    Raises ConfigurationError naming the variable and the fix.
+    """
+    _refuse_unknown(providers)
+    try:
+        return Settings(**overrides)
+    except pydantic.ValidationError as error:
+        raise ConfigurationError(_sentence(error)) from None
+
+
+def _refuse_unknown(providers: tuple[str, ...]) -> None:
+    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+    prefixes = (TEST_PREFIX, *(f"{PREFIX}{name.upper()}_" for name in providers))
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known and not name.startswith(prefixes):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "unset it."
+            raise ConfigurationError(f"{name} is not a setting: {hint}")
+
+
+def _sentence(error: pydantic.ValidationError) -> str:
+    finding = error.errors(include_url=False)[0]
+    field = str(finding["loc"][0]) if finding["loc"] else ""
+    what = str(finding["msg"]).removeprefix("Value error, ")
+    fix = _FIXES.get(field, "see the settings page")
+    return f"{PREFIX}{field.upper()} is wrong ({what}): {fix}."

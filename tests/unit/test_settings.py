@@ -1,0 +1,85 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from tidings.core.errors import ConfigurationError
+from tidings.settings import read_settings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("TIDINGS_") and not name.startswith("TIDINGS_TEST_"):
+            monkeypatch.delenv(name)
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = read_settings()
+
+    assert settings.sqlite_path == Path("tidings.db")
+    assert settings.redis_url is None
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite://", None),
+        ("sqlite:///:memory:", None),
+        ("sqlite:///a/b.db", Path("a/b.db")),
+        ("sqlite:////var/lib/tidings.db", Path("/var/lib/tidings.db")),
+    ],
+)
+def test_a_sqlite_address_names_its_file(url: str, path: Path | None) -> None:
+    assert read_settings(database_url=url).sqlite_path == path
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        ("TIDINGS_PORT", "70000", "65535"),
+        ("TIDINGS_PORT", "http", "65535"),
+        ("TIDINGS_DATABASE_URL", "mysql://here", "postgresql://"),
+        ("TIDINGS_REDIS_URL", "localhost:6379", "redis://"),
+        ("TIDINGS_REGISTER_RATE", "often", "60/minute"),
+        ("TIDINGS_TEMPLATES", "/no/such/folder", "folder"),
+        ("TIDINGS_LOG_LEVEL", "loud", "info"),
+        ("TIDINGS_DATABSE_URL", "sqlite://", "TIDINGS_DATABASE_URL"),
+        ("TIDINGS_SLOTS", "0", "TIDINGS_SLOTS"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_fix(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, fix: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError) as refusal:
+        read_settings()
+
+    assert name in str(refusal.value)
+    assert fix in str(refusal.value)
+
+
+def test_a_password_in_a_wrong_address_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_DATABASE_URL", "mysql://me:hunter2@here")
+
+    with pytest.raises(ConfigurationError) as refusal:
+        read_settings()
+
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_an_installed_providers_variables_are_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_SMTP_HOST", "mail.example.com")
+
+    settings = read_settings(providers=("smtp",))
+
+    assert settings.provider_options("smtp") == {"host": "mail.example.com"}
+    with pytest.raises(ConfigurationError, match="TIDINGS_SMTP_HOST is not a setting"):
+        read_settings(providers=("console",))
+
+
+def test_names_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_WORKFLOWS", "shop.notifications, billing.notifications,")
+
+    assert read_settings().workflows == ("shop.notifications", "billing.notifications")
