@@ -26,7 +26,7 @@ lint: $(VENV)/.dev  ## The checks without the tests
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m mypy
-	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/python .ci/file_lengths.py
 
 format: $(VENV)/.dev  ## Format the code and mend what the linter can mend

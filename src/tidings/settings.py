@@ -16,13 +16,15 @@ from tidings.core.logs import LogFormat
 PREFIX = "TIDINGS_"
 #: variables of our own tests, never settings
 TEST_PREFIX = "TIDINGS_TEST_"
+#: the rate that is none
+NO_LIMIT = "off"
 
 _FIXES: Mapping[str, str] = {
     "database_url": "use sqlite:///tidings.db, sqlite:// (in memory) or postgresql://user@host/name",
     "redis_url": "use redis://host:6379/0, rediss://… or unix:///path/to/socket",
     "port": "use a free port from 1 to 65535; 0 lets the system choose",
-    "register_rate": "use a form like 60/minute, or nothing for no limit",
-    "templates": "name a folder that exists, with templates/<key>/email.txt in it",
+    "register_rate": "use a form like 60/minute, or off for no limit",
+    "templates": "name a folder that exists, with <key>/email.txt in it",
     "log_level": "use debug, info, warning or error",
     "log_format": "use auto, console or json",
 }
@@ -60,7 +62,7 @@ class Settings(BaseSettings):
     bus_channels: Names = ("USER_CHANNEL",)
     email_provider: str = "console"
     email_from: str = "Tidings <tidings@localhost>"
-    #: registrations a client may ask for; empty: no limit
+    #: registrations a client may ask for, like 60/minute; off: no limit
     register_rate: str = "60/minute"
     log_format: LogFormat = "auto"
     log_level: Annotated[str, pydantic.Field(pattern="^(?i:debug|info|warning|error)$")] = "info"
@@ -91,7 +93,7 @@ class Settings(BaseSettings):
     @pydantic.field_validator("register_rate")
     @classmethod
     def _known_rate(cls, value: str) -> str:
-        if value:
+        if value != NO_LIMIT:
             parse_rate(value)
         return value
 

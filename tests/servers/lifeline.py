@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -44,20 +44,26 @@ def nobody() -> tuple[int, int]:
 
 
 def spawn(
-    command: Sequence[str | Path], *, folder: Path, stop: signal.Signals, as_nobody: bool = False
+    command: Sequence[str | Path],
+    *,
+    folder: Path,
+    stop: signal.Signals,
+    as_nobody: bool = False,
+    environment: Mapping[str, str] = ENVIRONMENT,
+    log: str = LOG,
 ) -> subprocess.Popen[bytes]:
-    """Start a server: bare environment, output into a file, `stop` sent when we die."""
+    """Start a process: bare environment, output into a file, `stop` sent when we die."""
     drop = as_nobody and os.geteuid() == 0  # PostgreSQL refuses root
     user, group = nobody() if drop else (None, None)
-    with (folder / LOG).open("ab") as log:
+    with (folder / log).open("ab") as output:
         return _spawner.submit(
             subprocess.Popen[bytes],
             command,
             cwd=folder,
-            env=ENVIRONMENT,
+            env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             start_new_session=True,  # an interrupt from the keyboard is ours to pass on
             preexec_fn=_die_with_parent(stop),  # after the change of user, which would undo it
             user=user,

@@ -65,9 +65,9 @@ def _time(value: object, received_at: datetime) -> datetime:
         return received_at
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError as error:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidInput("time must be an RFC 3339 timestamp", field="time") from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _data(value: object) -> Mapping[str, Any]:
@@ -75,14 +75,4 @@ def _data(value: object) -> Mapping[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise InvalidInput("data must be a JSON object", field="data")
-    if _holds_null(value):
-        raise InvalidInput("data must not hold null characters", field="data")
     return value
-
-
-def _holds_null(value: object) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any(_holds_null(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_holds_null(part) for part in value)

@@ -30,7 +30,7 @@ def normalise_locale(raw: str) -> str:
 
 
 def fallbacks(locale: str | None) -> Iterator[str]:
-    """The locales to try, best first: `pt-BR`, `pt`, and `""` for the default (RFC 4647, 3.4)."""
+    """The locales to try, best first and in lower case: `pt-br`, `pt`, `""` for the default."""
     tags = (locale or "").replace("_", "-").lower().split("-")
     for length in range(len(tags), 0, -1):
         yield "-".join(tags[:length])

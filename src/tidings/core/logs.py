@@ -5,12 +5,15 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
+import orjson
 import structlog
 
 LogFormat = Literal["auto", "console", "json"]
 
 #: keys whose values are people's addresses, masked wherever they appear
 ADDRESS_KEYS = frozenset({"address", "email", "phone", "to"})
+#: libraries whose everyday lines say nothing to the reader of our log
+QUIET_LIBRARIES = ("alembic", "uvicorn")
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -23,7 +26,11 @@ def configure_logs(*, form: LogFormat = "auto", level: str = "info") -> None:
     """Set up logging for the process: console form on a terminal, JSON lines otherwise."""
     shared = _shared_processors()
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
@@ -41,6 +48,25 @@ def configure_logs(*, form: LogFormat = "auto", level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    for name in QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def join_host_logs() -> None:
+    """Inside somebody's program: hand lines to its standard logging, unless it set up structlog."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared_processors(),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"], drop_missing=True),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
 
 
 def mask_address(address: str) -> str:
@@ -74,5 +100,18 @@ def _shared_processors() -> list[structlog.typing.Processor]:
 
 def _renderers(form: LogFormat) -> list[structlog.typing.Processor]:
     if form == "console" or (form == "auto" and sys.stderr.isatty()):
-        return [structlog.dev.ConsoleRenderer()]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        return [_for_eyes, structlog.dev.ConsoleRenderer(sort_keys=False)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
+
+
+def _json(entry: Mapping[str, Any], **_options: object) -> str:
+    return orjson.dumps(entry, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _for_eyes(
+    _logger: object, _method: str, entry: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The time of day is enough on a terminal, and who speaks stands beside what is said."""
+    entry["timestamp"] = str(entry["timestamp"])[11:19]
+    entry["logger"] = entry.pop("part", entry.get("logger", ""))
+    return entry

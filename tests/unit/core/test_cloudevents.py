@@ -47,7 +47,7 @@ def test_an_event_without_a_time_happened_when_it_was_received() -> None:
         ({"subject": 1}, "subject"),
         ({"time": "yesterday"}, "time"),
         ({"data": [1]}, "data"),
-        ({"data": {"deep": [{"a": "nul\x00"}]}}, "data"),
+        ({"time": "0001-01-01T00:00:00+14:00"}, "time"),
     ],
 )
 def test_a_malformed_event_is_refused_by_its_field(change: dict[str, Any], field: str) -> None:
@@ -61,9 +61,3 @@ def test_a_malformed_event_is_refused_by_its_field(change: dict[str, Any], field
 def test_what_is_not_a_json_object_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidInput):
         decode(raw, received_at=NOW)
-
-
-def test_a_backslash_written_out_is_not_a_null_character() -> None:
-    event = decode(orjson.dumps(ENVELOPE | {"data": {"a": "\\u0000"}}), received_at=NOW)
-
-    assert event.data == {"a": "\\u0000"}

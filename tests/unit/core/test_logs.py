@@ -3,16 +3,19 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
-from tidings.core.logs import configure_logs, get_logger, mask_address
+from tidings.core.logs import configure_logs, get_logger, join_host_logs, mask_address
 
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
+    structlog.reset_defaults()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize(
@@ -49,3 +52,25 @@ def test_the_level_silences_what_is_below_it(capsys: pytest.CaptureFixture[str])
     get_logger("api").info("not told")
 
     assert capsys.readouterr().err == ""
+
+
+def test_inside_a_program_lines_go_to_its_logging_with_addresses_masked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    join_host_logs()
+
+    with caplog.at_level(logging.INFO):
+        get_logger("api").info("accepted", email="test@example.com")
+
+    assert "accepted" in caplog.text
+    assert "t***@example.com" in caplog.text
+    assert "test@" not in caplog.text
+
+
+def test_a_program_that_set_up_structlog_keeps_its_way() -> None:
+    structlog.configure(processors=[structlog.processors.JSONRenderer()])
+    own = structlog.get_config()["processors"]
+
+    join_host_logs()
+
+    assert structlog.get_config()["processors"] == own
