@@ -1,0 +1,1 @@
+"""The rows that are the queue: one schema, SQLite and PostgreSQL, group commit."""

@@ -1,0 +1,93 @@
+"""The database: a pool of pinned connections for the hot verbs, SQLAlchemy for all else."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import asyncpg
+import sqlalchemy as sa
+
+from tidings.store.postgres.connections import (
+    CONNECT_SECONDS,
+    MIGRATION_SECONDS,
+    hot_pool,
+    require_durable,
+    require_url,
+    run_engine,
+)
+from tidings.store.postgres.errors import mapped, mapped_at_start, mapped_in_run
+
+if TYPE_CHECKING:
+    from tidings.store.postgres.connections import Connection
+
+Result = TypeVar("Result")
+
+#: how often a transaction is begun again that another one's locks got in the way of
+_MOST_ROUNDS = 5
+
+_CROSSED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.UniqueViolationError)
+
+
+class Database:
+    """One PostgreSQL database, as one process uses it."""
+
+    def __init__(self, url: str) -> None:
+        """Nothing is connected yet; raises ConfigurationError when the URL is none."""
+        require_url(url)
+        self._url = url
+        self._pool = hot_pool(url)
+        self._engine = run_engine(url)
+
+    async def start(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """Connect, see that commits are durable, and run the first work, which may take long.
+
+        Raises ConfigurationError for what must be mended, Unavailable for what may pass.
+        """
+        await self._pool
+        engine = run_engine(self._url, seconds=MIGRATION_SECONDS)
+        try:
+            with mapped_at_start():
+                async with engine.begin() as connection:
+                    await connection.run_sync(require_durable)
+                    return await connection.run_sync(work)
+        finally:
+            await engine.dispose()
+
+    async def use(self, work: "Callable[[Connection], Awaitable[Result]]") -> Result:
+        """Run work whose statements are each a transaction of their own."""
+        with mapped():
+            return await self._in_rounds(work)
+
+    async def transact(self, work: "Callable[[Connection], Awaitable[Result]]") -> Result:
+        """Run work in one transaction."""
+
+        async def in_transaction(connection: "Connection") -> Result:
+            async with connection.transaction():
+                return await work(connection)
+
+        return await self.use(in_transaction)
+
+    async def run(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """Run work in SQLAlchemy Core, in one transaction."""
+        with mapped_in_run():
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+
+    async def aclose(self) -> None:
+        """Finish what is under way, but not for long, and let go of every connection."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+        finally:
+            await self._engine.dispose()
+
+    async def _in_rounds(self, work: "Callable[[Connection], Awaitable[Result]]") -> Result:
+        async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+            for _ in range(_MOST_ROUNDS - 1):
+                try:
+                    return await work(connection)
+                except _CROSSED:
+                    continue
+            return await work(connection)

@@ -1,0 +1,114 @@
+"""What PostgreSQL's errors mean to us.
+
+Messages name an error by its class and code: its text may quote what was stored, or the URL.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+import sqlalchemy as sa
+
+from tidings.core.errors import ConfigurationError, InvalidInput, TidingsError, Unavailable
+
+#: classes of SQLSTATE that blame the values given: data exception, constraint, limit exceeded
+_BAD_VALUES = ("22", "23", "54")
+#: wrong at start and wrong until somebody mends it: sign-in, database name
+_BAD_SETTINGS = ("28", "3D")
+_LOST = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_LONGEST_REASON = 1000
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Turn the hot verbs' errors into ours: a bad value is InvalidInput, all else Unavailable."""
+    try:
+        yield
+    except asyncpg.DataError as error:
+        raise InvalidInput(_bad_value(error)) from error
+    except asyncpg.PostgresError as error:
+        raise _of_server(error) from error
+    except _LOST as error:
+        raise _lost(error) from error
+
+
+@contextmanager
+def mapped_in_run() -> Iterator[None]:
+    """Turn what makes the database unusable into Unavailable; a statement's own fault stays."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise _of_driver(error) or error from error
+    except (sa.exc.TimeoutError, asyncpg.PostgresError, *_LOST) as error:
+        raise _lost(error) from error
+
+
+@contextmanager
+def mapped_at_start() -> Iterator[None]:
+    """Like `mapped_in_run`, and a refused sign-in or a missing database is ConfigurationError."""
+    try:
+        with mapped_in_run():
+            yield
+    except TidingsError as error:
+        code = _sqlstate(error.__cause__)
+        if not code.startswith(_BAD_SETTINGS):
+            raise
+        raise ConfigurationError(
+            f"PostgreSQL refused the sign-in ({code}): mend user, password or database name in "
+            "TIDINGS_DATABASE_URL, or create them"
+        ) from error
+
+
+def is_bad_value(error: BaseException) -> bool:
+    """Whether the values of a row are to blame, so that other rows may fare better."""
+    return isinstance(error, asyncpg.DataError) or _sqlstate(error).startswith(_BAD_VALUES)
+
+
+def blames_item(error: Exception) -> bool:
+    """Whether one item's content made this error, and not the database or the way to it."""
+    foreign = isinstance(error, (asyncpg.PostgresError, *_LOST))
+    return is_bad_value(error) or not foreign
+
+
+def reason_of(error: Exception) -> str:
+    """An error as a reason a row can keep."""
+    text = _bad_value(error) if is_bad_value(error) else str(error) or type(error).__name__
+    return storable(text)[:_LONGEST_REASON]
+
+
+def storable(text: str) -> str:
+    """A text as PostgreSQL can keep it: no NUL, no half of a surrogate pair."""
+    return text.encode(errors="replace").decode().replace("\x00", "")
+
+
+def _of_server(error: asyncpg.PostgresError) -> TidingsError:
+    return InvalidInput(_bad_value(error)) if is_bad_value(error) else _lost(error)
+
+
+def _of_driver(error: sa.exc.DBAPIError) -> TidingsError | None:
+    blames_statement = _sqlstate(error).startswith(("0A", "21", "42", *_BAD_VALUES))
+    known = bool(_sqlstate(error)) or error.connection_invalidated
+    if blames_statement or not known:
+        return None
+    return _lost(error.orig)
+
+
+def _lost(error: BaseException | None) -> Unavailable:
+    return Unavailable(
+        f"PostgreSQL can't be used now ({_name(error)}): see that it runs, answers and has "
+        "connections to spare"
+    )
+
+
+def _bad_value(error: BaseException) -> str:
+    return f"PostgreSQL can't store this ({_name(error)})"
+
+
+def _name(error: BaseException | None) -> str:
+    code = _sqlstate(error)
+    return f"{type(error).__name__} {code}" if code else type(error).__name__
+
+
+def _sqlstate(error: BaseException | None) -> str:
+    beneath = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return getattr(beneath, "sqlstate", None) or ""

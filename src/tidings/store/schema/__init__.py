@@ -1,0 +1,35 @@
+"""One schema for both databases: a file for each owning service."""
+
+from tidings.store.schema.analytics import figure_deltas, figures
+from tidings.store.schema.installation import installation
+from tidings.store.schema.notifications import (
+    attempts,
+    deliveries,
+    events,
+    idempotency,
+    notifications,
+    workflows,
+)
+from tidings.store.schema.outbox import dead_letters, outbox
+from tidings.store.schema.templates import templates
+from tidings.store.schema.types import metadata
+from tidings.store.schema.users import addresses, preferences, users
+
+__all__ = [
+    "addresses",
+    "attempts",
+    "dead_letters",
+    "deliveries",
+    "events",
+    "figure_deltas",
+    "figures",
+    "idempotency",
+    "installation",
+    "metadata",
+    "notifications",
+    "outbox",
+    "preferences",
+    "templates",
+    "users",
+    "workflows",
+]

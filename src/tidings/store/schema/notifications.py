@@ -1,0 +1,156 @@
+"""The engine's common tables: what was accepted, what it led to, and how each message went."""
+
+import sqlalchemy as sa
+
+from tidings.store.schema.types import Id, Json, UtcDateTime, metadata
+
+#: version: hash of content · status: published · archived
+workflows = sa.Table(
+    "workflows",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("content", Json, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+sa.Index(
+    "workflows_published",
+    workflows.c.key,
+    unique=True,
+    sqlite_where=workflows.c.status == "published",
+    postgresql_where=workflows.c.status == "published",
+)
+
+#: id: the event's key, see core.ids.event_key · state: due · planned · failed
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("source_id", sa.Text, nullable=False),
+    sa.Column("bus_channel", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text),
+    sa.Column("tenant", sa.Text),
+    sa.Column("data", Json, nullable=False),
+    sa.Column("time", UtcDateTime, nullable=False),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    #: None when nothing is left to plan
+    sa.Column("due_at", UtcDateTime),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text),
+    sa.Column("accepted_at", UtcDateTime, nullable=False),
+)
+sa.Index(
+    "events_due",
+    events.c.lane,
+    events.c.due_at,
+    sqlite_where=events.c.state == "due",
+    postgresql_where=events.c.state == "due",
+)
+#: the last events, as the dashboard lists them
+sa.Index("events_accepted", events.c.accepted_at)
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+#: state: waiting · planned · skipped · cancelled
+notifications = sa.Table(
+    "notifications",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("event_id", Id, nullable=False),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("workflow_version", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("tenant", sa.Text),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("once", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    #: index of the next step
+    sa.Column("step", sa.SmallInteger, nullable=False),
+    sa.Column("due_at", UtcDateTime),
+    #: list of {at, verdict, rule, reason, step, channel}
+    sa.Column("decisions", Json, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+sa.Index(
+    "notifications_once",
+    notifications.c.workflow,
+    notifications.c.user_id,
+    unique=True,
+    sqlite_where=notifications.c.once & (notifications.c.state != "skipped"),
+    postgresql_where=notifications.c.once & (notifications.c.state != "skipped"),
+)
+sa.Index(
+    "notifications_due",
+    notifications.c.lane,
+    notifications.c.due_at,
+    sqlite_where=notifications.c.state == "waiting",
+    postgresql_where=notifications.c.state == "waiting",
+)
+sa.Index("notifications_event", notifications.c.event_id)
+
+#: state: see core.models.DeliveryState · due_at serves start, retry and lease only
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("notification_id", Id, nullable=False),
+    sa.Column("event_id", Id, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("step", sa.SmallInteger, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("template", sa.Text, nullable=False),
+    sa.Column("template_version", sa.Text, nullable=False),
+    sa.Column("locale", sa.Text),
+    sa.Column("consent_version", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
+    #: calls that ended in a retryable failure
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+    #: claims whose lease ran out in a dead worker's hands
+    sa.Column("lapses", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("due_at", UtcDateTime),
+    sa.Column("provider", sa.Text),
+    sa.Column("provider_id", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+sa.Index(
+    "deliveries_due",
+    deliveries.c.channel,
+    deliveries.c.lane,
+    deliveries.c.due_at,
+    sqlite_where=deliveries.c.state.in_(["pending", "sending"]),
+    postgresql_where=deliveries.c.state.in_(["pending", "sending"]),
+)
+sa.Index("deliveries_notification", deliveries.c.notification_id)
+
+#: outcome: sent · transient · permanent · rejected · unknown
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("delivery_id", Id, primary_key=True),
+    sa.Column("epoch", sa.Integer, primary_key=True),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    #: the outcome came after a later claim and changed no state
+    sa.Column("fenced", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("error", sa.Text),
+    sa.Column("provider_id", sa.Text),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("finished_at", UtcDateTime),
+)

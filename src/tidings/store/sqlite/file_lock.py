@@ -1,0 +1,46 @@
+"""One process for one file: a lock the operating system frees when its holder dies."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from tidings.core.errors import ConfigurationError
+
+
+class FileLock:
+    """Holds `<database>.lock`, with this process's id inside, until it is let go."""
+
+    def __init__(self, database: Path) -> None:
+        """Take the lock; raises ConfigurationError when another process has it."""
+        self._descriptor = _open(database.with_name(f"{database.name}.lock"))
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._descriptor, 32, 0).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            raise ConfigurationError(_taken(database, holder)) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let go; the lock file stays, for removing it could free another's lock."""
+        os.close(self._descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the lock file {path} can't be opened ({error.strerror}): let this user write there, "
+            "or name another file in TIDINGS_DATABASE_URL"
+        ) from error
+
+
+def _taken(database: Path, holder: str) -> str:
+    process = f"process {holder}" if holder else "another process"
+    return (
+        f"{database} is in use by {process}, and SQLite serves one process at a time: stop that "
+        "one, or set TIDINGS_DATABASE_URL to PostgreSQL and TIDINGS_REDIS_URL to run several"
+    )

@@ -1,0 +1,229 @@
+"""How PostgreSQL runs the hot statements with 100,000 rows waiting, whenever it planned them."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tidings.core.clock import SystemClock
+from tidings.store.postgres import PostgresStore
+from tidings.store.postgres.accept import KNOWN
+from tidings.store.postgres.claim import CLAIM
+from tidings.store.postgres.connections import hot_pool
+from tidings.store.postgres.plan import DUE as DUE_EVENTS
+from tidings.store.postgres.resume import DUE as DUE_NOTIFICATIONS
+from tidings.store.postgres.settle import BEAT, SETTLE
+
+if TYPE_CHECKING:
+    from tidings.store.postgres.connections import Connection
+
+WAITING = 100_000
+BATCH = 100
+
+#: more rows than a statement may look at, and more pages than it may touch, for each of its batch
+ROWS_EACH = 5
+PAGES_EACH = 100
+
+GROW = f"""
+INSERT INTO users (id, consent_version, created_at, updated_at)
+SELECT 'u' || n, 0, now(), now() FROM generate_series(1, 1000) AS n;
+INSERT INTO addresses (user_id, channel, address, status, created_at)
+SELECT 'u' || n, 'email', n || '@example.com', 'active', now() FROM generate_series(1, 1000) AS n;
+INSERT INTO events (id, source, source_id, bus_channel, type, user_id, data, time, lane, state,
+                    due_at, tries, accepted_at)
+SELECT md5('e' || n)::uuid, 'test', n, 'USER_CHANNEL', 'TEST', 'u' || n % 1000 + 1, '{{}}', now(),
+       'normal', 'due', now() - make_interval(secs => n % 5000), 0, now()
+FROM generate_series(1, {WAITING}) AS n;
+INSERT INTO notifications (id, event_id, workflow, workflow_version, user_id, lane, once, state,
+                           step, due_at, decisions, created_at)
+SELECT md5('n' || n)::uuid, md5('e' || n)::uuid, 'welcome', 'w1', 'u' || n % 1000 + 1, 'normal',
+       false, 'waiting', 0, now() - make_interval(secs => n % 5000), '[]', now()
+FROM generate_series(1, {WAITING}) AS n;
+INSERT INTO deliveries (id, notification_id, event_id, user_id, workflow, step, channel, lane,
+                        address, template, template_version, consent_version, state, epoch, tries,
+                        lapses, due_at, created_at, updated_at)
+SELECT md5('d' || n)::uuid, md5('n' || n)::uuid, md5('e' || n)::uuid, 'u' || n % 1000 + 1,
+       'welcome', 0, 'email', 'normal', 'ada@example.com', 'welcome', 't1', 0,
+       CASE WHEN n <= {BATCH} THEN 'sending' ELSE 'pending' END, 1, 0, 0,
+       now() - make_interval(secs => n % 5000), now(), now()
+FROM generate_series(1, {WAITING}) AS n;
+"""
+
+_NO_SHIFT = "'0'::interval"
+
+
+def each(value: str, kind: str) -> str:
+    return f"array_fill({value}::{kind}, ARRAY[{BATCH}])"
+
+
+def ids(prefix: str) -> str:
+    """The first ids that GROW makes with this prefix."""
+    digests = (hashlib.md5(f"{prefix}{n}".encode()).hexdigest() for n in range(1, BATCH + 1))
+    return f"'{{{','.join(str(uuid.UUID(digest)) for digest in digests)}}}'::uuid[]"
+
+
+#: name → statement, its arguments, and the index that must lead to its rows
+STATEMENTS = {
+    "claim": (CLAIM, [_NO_SHIFT, "'email'", str(BATCH), "'10 s'::interval"], "deliveries_due"),
+    "due_events": (DUE_EVENTS, [_NO_SHIFT, str(BATCH)], "events_due"),
+    "due_notifications": (DUE_NOTIFICATIONS, [_NO_SHIFT, str(BATCH)], "notifications_due"),
+    "beat": (
+        BEAT,
+        [_NO_SHIFT, "'10 s'::interval", ids("d"), each("1", "integer")],
+        "deliveries_pkey",
+    ),
+    "settle": (
+        SETTLE,
+        [
+            _NO_SHIFT,
+            ids("d"),
+            each("1", "integer"),
+            each("'sent'", "text"),
+            each("NULL", "text"),
+            each("NULL", "float8"),
+            each("'welcome'", "text"),
+            each("'email'", "text"),
+            each("'smtp'", "text"),
+            each("'250'", "text"),
+            each("0", "smallint"),
+            each("'sent'", "text"),
+            each("'sent'", "text"),
+            each("NULL", "text"),
+            each("now()", "timestamptz"),
+            each("now()", "timestamptz"),
+        ],
+        "deliveries_pkey",
+    ),
+    "known": (
+        KNOWN,
+        [
+            each("'key'", "text"),
+            ids("e"),
+            each("'u1'", "text"),
+        ],
+        "events_pkey",
+    ),
+}
+
+
+@pytest.fixture
+async def session(postgres_url: str) -> AsyncIterator["Connection"]:
+    """A session just like those of the hot verbs, on empty tables."""
+    store = await PostgresStore.open(postgres_url, clock=SystemClock())
+    await store.aclose()
+    async with hot_pool(postgres_url) as pool, pool.acquire() as connection:
+        yield connection
+
+
+async def test_plans_made_on_empty_tables_hold_when_the_tables_have_grown(
+    session: "Connection",
+) -> None:
+    await prepare(session)
+    await explain_all(session)
+
+    await session.execute(GROW, timeout=60)
+
+    assert await faults(session) == {}
+
+
+async def test_plans_made_on_grown_tables_nobody_has_counted_hold(session: "Connection") -> None:
+    await session.execute(GROW, timeout=60)
+
+    await prepare(session)
+
+    assert await faults(session) == {}
+
+
+async def test_plans_made_on_grown_and_counted_tables_hold(session: "Connection") -> None:
+    await session.execute(GROW, timeout=60)
+    await session.execute("ANALYZE", timeout=60)
+
+    await prepare(session)
+
+    assert await faults(session) == {}
+
+
+async def test_the_checker_sees_bad_plans(session: "Connection") -> None:
+    await session.execute(GROW, timeout=60)
+    await session.execute("ANALYZE", timeout=60)
+    bad = {
+        "SELECT FROM deliveries WHERE address = 'ada@example.com' LIMIT 1": [
+            "never uses deliveries_due",
+            "scans deliveries whole",
+        ],
+        "SELECT FROM deliveries WHERE channel = 'email' AND lane = 'normal' "
+        "AND state IN ('pending', 'sending') AND due_at <= now() AND address = 'x'": [
+            f"looks at {WAITING} rows of deliveries",
+        ],
+        f"SELECT FROM notifications WHERE id = ANY ({ids('n')})": ["never uses deliveries_due"],
+    }
+
+    for number, statement in enumerate(bad):
+        await session.execute(f"PREPARE bad_{number} AS {statement}")
+    plans = [await explain(session, f"bad_{number}", []) for number in range(len(bad))]
+
+    found = [list(plan_faults(plan, "deliveries_due")) for plan in plans]
+    assert [*bad.values()] == [[each for each in few if "pages" not in each] for few in found]
+
+
+async def prepare(session: "Connection") -> None:
+    for name, (statement, _, _) in STATEMENTS.items():
+        await session.execute(f"PREPARE {name} AS {statement}")
+
+
+async def explain_all(session: "Connection") -> dict[str, Mapping[str, Any]]:
+    return {
+        name: await explain(session, name, arguments)
+        for name, (_, arguments, _) in STATEMENTS.items()
+    }
+
+
+async def faults(session: "Connection") -> dict[str, list[str]]:
+    plans = await explain_all(session)
+    found = {name: list(plan_faults(plan, STATEMENTS[name][2])) for name, plan in plans.items()}
+    return {name: each for name, each in found.items() if each}
+
+
+async def explain(session: "Connection", name: str, arguments: list[str]) -> Mapping[str, Any]:
+    """The plan as it ran; what it wrote is undone."""
+    call = f"EXECUTE {name}" + (f"({', '.join(arguments)})" if arguments else "")
+    transaction = session.transaction()
+    await transaction.start()
+    try:
+        text = await session.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {call}")
+    finally:
+        await transaction.rollback()
+    plan: Mapping[str, Any] = json.loads(text)[0]["Plan"]
+    return plan
+
+
+def plan_faults(plan: Mapping[str, Any], index: str) -> Iterator[str]:
+    nodes = list(walk(plan))
+    if index not in {node.get("Index Name") for node in nodes}:
+        yield f"never uses {index}"
+    for node in nodes:
+        yield from node_faults(node)
+    pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    if pages > PAGES_EACH * BATCH:
+        yield f"touches {pages} pages"
+
+
+def node_faults(node: Mapping[str, Any]) -> Iterator[str]:
+    table = node.get("Relation Name")
+    if table is None or node["Node Type"] == "ModifyTable":
+        return
+    if node["Node Type"] == "Seq Scan" and table != "installation":
+        yield f"scans {table} whole"
+    removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    looked_at = round((node["Actual Rows"] + removed) * node["Actual Loops"])
+    if looked_at > ROWS_EACH * BATCH:
+        yield f"looks at {looked_at} rows of {table}"
+
+
+def walk(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from walk(child)
