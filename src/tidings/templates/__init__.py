@@ -1,0 +1,1 @@
+"""Template Service: what is said, per channel and language, in versions that never change."""

@@ -1,0 +1,44 @@
+"""A template: its parts, what it must have, and the version that its content makes."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from tidings.core.errors import ConfigurationError
+from tidings.templates.names import HTML, SUBJECT, TEXT, file_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """What one workflow step says on one channel in one language."""
+
+    key: str
+    channel: str
+    #: "" for the default
+    locale: str
+    #: text · html · subject → source
+    parts: Mapping[str, str]
+
+    @property
+    def version(self) -> str:
+        """A hash of all there is to it: the same content, the same version."""
+        whole = [self.key, self.channel, self.locale, dict(self.parts)]
+        content = orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+    def file_of(self, part: str) -> str:
+        """The name of a part's file below the templates folder."""
+        return file_name(self.key, self.channel, self.locale, part)
+
+
+def check_whole(template: Template) -> Template:
+    """The template, if no part is missing. Raises ConfigurationError naming the file to add."""
+    needed = {TEXT, SUBJECT} if template.channel == "email" else {TEXT}
+    missing = needed - template.parts.keys()
+    if missing:
+        names = " and ".join(sorted(template.file_of(part) for part in missing))
+        there = template.file_of(sorted(template.parts, key=(TEXT, HTML, SUBJECT).index)[0])
+        raise ConfigurationError(f"templates: {there} is not enough, add {names}")
+    return template
