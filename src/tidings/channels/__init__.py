@@ -1,0 +1,1 @@
+"""Channel services' providers: each carries one message to one address."""

@@ -1,0 +1,1 @@
+"""E-mail: building the mail, and the SMTP provider that carries it."""

@@ -1,0 +1,105 @@
+"""The `smtp` provider: any mail server, by STARTTLS, TLS or (on a private network) neither.
+
+What becomes of a mail, by how far it got:
+
+    connecting, TLS, login fail           TransientError, which names the setting to mend
+    a reply 4yz                           TransientError
+    a reply 5yz to the recipient          AddressRejected, or PermanentError where it is policy
+    any other 5yz                         PermanentError
+    lost or silent before the final dot   TransientError
+    lost or silent after it               OutcomeUnknown
+
+The table of replies is in `smtp_replies.py`.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+from tidings.channels.email.addresses import Mailbox, recipient, sender
+from tidings.channels.email.mime import build_mail
+from tidings.channels.email.smtp_options import PREFIX, SmtpOptions
+from tidings.channels.email.smtp_pool import SmtpPool
+from tidings.channels.email.smtp_replies import queue_id
+from tidings.channels.email.smtp_session import Envelope, SmtpSession
+from tidings.channels.options import read_options
+from tidings.channels.registry import ProviderPorts
+from tidings.core.clock import Clock
+from tidings.core.errors import ConfigurationError, TransientError
+from tidings.core.logs import get_logger
+from tidings.core.models import Message, Receipt
+
+_log = get_logger("smtp")
+
+
+class SmtpProvider:
+    """Sends mails over a pool of connections."""
+
+    def __init__(
+        self, options: SmtpOptions, *, sender: Mailbox, context: ssl.SSLContext, clock: Clock
+    ) -> None:
+        self._options = options
+        self._sender = sender
+        self._context = context
+        self._clock = clock
+        self._pool = SmtpPool(self._open, size=options.connections)
+        self._complained = False
+
+    async def send(self, message: Message) -> Receipt:
+        """Hand one mail to the server. Raises DeliveryError as drawn above."""
+        envelope = self._envelope(message)
+        deadline = asyncio.get_running_loop().time() + self._options.timeout
+        async with self._pool.begun(envelope, deadline) as session:
+            reply = await session.finish(envelope, deadline)
+        return Receipt(provider_id=queue_id(reply))
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        self._pool.close()
+
+    def _envelope(self, message: Message) -> Envelope:
+        to = recipient(message.address, message.recipient_name)
+        return Envelope(
+            sender=self._sender.address,
+            recipient=to.address,
+            mail=build_mail(message, sender=self._sender, to=to, date=self._clock.now()),
+            utf8=to.needs_utf8 or self._sender.needs_utf8,
+        )
+
+    async def _open(self, deadline: float) -> SmtpSession:
+        try:
+            session = await SmtpSession.open(
+                self._options, context=self._context, deadline=deadline
+            )
+        except TransientError as error:
+            self._complain(error)
+            raise
+        self._complained = False
+        return session
+
+    def _complain(self, error: TransientError) -> None:
+        """Once for each outage: every mail's own line repeats the reason anyway."""
+        if not self._complained:
+            self._complained = True
+            _log.error("the mail server can't be used", reason=str(error))
+
+
+def build(options: Mapping[str, str], ports: ProviderPorts) -> SmtpProvider:
+    """The entry point. Raises ConfigurationError naming the variable and the fix."""
+    chosen = read_options(SmtpOptions, options, prefix=PREFIX)
+    return SmtpProvider(
+        chosen,
+        sender=sender(ports.email_from),
+        context=_context(chosen.ca_file),
+        clock=ports.clock,
+    )
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"{PREFIX}CA_FILE can't be read ({error}): name a file of PEM certificates."
+        ) from error

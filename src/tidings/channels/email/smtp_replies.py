@@ -1,0 +1,56 @@
+"""What an SMTP server's replies mean to us: RFC 5321 codes, RFC 3463 enhanced codes."""
+
+import re
+from enum import Enum
+
+from tidings.core.errors import AddressRejected, DeliveryError, PermanentError, TransientError
+
+
+class Stage(Enum):
+    """Which command was answered."""
+
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+    DATA = "DATA"
+    END = "the mail itself"
+
+
+#: stage (None: any), reply code, enhanced code → what to raise; the first row that fits counts
+REPLIES: tuple[tuple[Stage | None, str, str, type[DeliveryError]], ...] = (
+    (None, r"4\d\d", r".*", TransientError),
+    (None, r"53[0458]", r".*", TransientError),  # authentication: ours to mend, then it works
+    (Stage.RCPT, r"5\d\d", r"5\.7\..*", PermanentError),  # policy: says nothing of the address
+    (Stage.RCPT, r"5\d\d", r"5\.1\.(1|2|3|6|10)", AddressRejected),
+    (Stage.RCPT, r"550|551|553|556", r"|5\.[01]\..*|5\.2\.1", AddressRejected),
+    (None, r"5\d\d", r".*", PermanentError),
+    (None, r".*", r".*", TransientError),  # no code of the standard: not trusted with an end
+)
+
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_QUEUED = re.compile(r"queued as\W+([\w.-]{1,64})", re.IGNORECASE)
+
+
+def error_for(stage: Stage, code: int, text: str) -> DeliveryError:
+    """The error a refusal means."""
+    enhanced = _ENHANCED.match(text)
+    status = enhanced.group(1) if enhanced else ""
+    kind = next(
+        kind
+        for at, codes, statuses, kind in REPLIES
+        if at in (None, stage) and re.fullmatch(codes, str(code)) and re.fullmatch(statuses, status)
+    )
+    return kind(f"the mail server answered {code} to {stage.value}: {without_addresses(text)}")
+
+
+def without_addresses(text: str) -> str:
+    """A server's words on one line, without the addresses servers like to repeat."""
+    plain = _UNPRINTABLE.sub(" ", _ADDRESS.sub("(address)", text))
+    return " ".join(plain.split())[:300]
+
+
+def queue_id(text: str) -> str | None:
+    """The id the server queued the mail under, as most of them tell it."""
+    found = _QUEUED.search(text)
+    return found.group(1) if found else None

@@ -1,0 +1,64 @@
+"""Finds providers: any installed package may offer one under `tidings.providers`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+
+from tidings.core.clock import Clock, SystemClock
+from tidings.core.errors import ConfigurationError
+from tidings.core.ports import OutboxWriter, Provider
+
+GROUP = "tidings.providers"
+"""The entry point group; an entry is named like the setting's value and loads a `Build`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderPorts:
+    """What the house hands to a provider, so that none reaches for it itself."""
+
+    outbox: OutboxWriter
+    #: the sender of e-mail: `Shop <news@shop.example>` or the bare address
+    email_from: str
+    clock: Clock = field(default_factory=SystemClock)
+
+
+Build = Callable[[Mapping[str, str], ProviderPorts], Provider]
+"""Makes a provider of its options; raises ConfigurationError. Connects to nothing yet."""
+
+
+def installed_providers() -> tuple[str, ...]:
+    """The names of all installed providers, in order."""
+    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+
+
+def load_provider(
+    name: str,
+    options: Mapping[str, str],
+    ports: ProviderPorts,
+    *,
+    setting: str = "TIDINGS_EMAIL_PROVIDER",
+) -> Provider:
+    """Build the provider of that name. Raises ConfigurationError naming `setting` and the fix."""
+    build = _load(_entry(name, setting), setting)
+    return build(options, ports)
+
+
+def _entry(name: str, setting: str) -> EntryPoint:
+    for entry in entry_points(group=GROUP, name=name):
+        return entry
+    installed = ", ".join(installed_providers()) or "none"
+    raise ConfigurationError(
+        f"{setting} names the provider {name!r}, which is not installed: "
+        f"use one of those that are ({installed}), or install the package that offers it."
+    )
+
+
+def _load(entry: EntryPoint, setting: str) -> Build:
+    try:
+        build: Build = entry.load()
+    except Exception as error:  # whatever a stranger's module raises while it is imported
+        raise ConfigurationError(
+            f"{setting} names the provider {entry.name!r}, which can't be loaded from "
+            f"{entry.value} ({type(error).__name__}: {error}): mend or reinstall its package."
+        ) from error
+    return build
