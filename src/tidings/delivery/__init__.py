@@ -1,0 +1,1 @@
+"""The delivery engine: claim, re-check, render, send, settle."""

@@ -1,0 +1,112 @@
+"""Takes one claimed delivery to its outcome: re-check, render, call."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from tidings.core.clock import Clock
+from tidings.core.errors import DeliveryError, OutcomeUnknown, TidingsError, Unavailable
+from tidings.core.logs import get_logger
+from tidings.core.models import Content, Message
+from tidings.core.ports import RetryPolicy, Send
+from tidings.core.work import Claimed, Outcome
+from tidings.delivery import outcomes
+from tidings.delivery.recheck import recheck
+
+_log = get_logger("delivery")
+
+
+class Templates(Protocol):
+    """What renders; the Template Service."""
+
+    async def render(self, version: str, context: Mapping[str, Any]) -> Content:
+        """Raises TemplateError, its message naming the line; Unavailable without a database."""
+        ...
+
+
+class Courier:
+    """One provider's courier. Being cancelled ends in an outcome too, so that nothing is lost."""
+
+    def __init__(
+        self, *, templates: Templates, provider: str, send: Send, retry: RetryPolicy, clock: Clock
+    ) -> None:
+        self._templates = templates
+        self._provider = provider
+        self._send = send
+        self._retry = retry
+        self._clock = clock
+
+    async def carry(self, claimed: Claimed) -> Outcome:
+        """To the end, or to the next try; raises nothing."""
+        refusal = recheck(claimed)
+        if refusal is not None:
+            return outcomes.refused(claimed, refusal)
+        rendered = await self._rendered(claimed)
+        if isinstance(rendered, Outcome):
+            return rendered
+        return await self._called(claimed, rendered)
+
+    async def _rendered(self, claimed: Claimed) -> Message | Outcome:
+        try:
+            content = await self._templates.render(claimed.template_version, _context(claimed))
+        except asyncio.CancelledError:
+            _uncancel()
+            return outcomes.given_back(claimed)
+        except Unavailable as error:
+            return outcomes.given_back(claimed, due_in=error.retry_after)
+        except TidingsError as error:
+            return outcomes.failed(claimed, str(error))
+        except Exception as error:
+            _log.exception("a template broke the renderer", delivery_id=claimed.id)
+            return outcomes.failed(claimed, f"The template can't be rendered: {error}")
+        return _message(claimed, content)
+
+    async def _called(self, claimed: Claimed, message: Message) -> Outcome:
+        started_at = self._clock.now()
+        error: DeliveryError
+        try:
+            receipt = await self._send(message)
+            return outcomes.sent(claimed, self._call(started_at), receipt)
+        except asyncio.CancelledError:
+            _uncancel()
+            error = OutcomeUnknown("the worker was stopped before the provider answered")
+        except DeliveryError as raised:
+            error = raised
+        return outcomes.not_sent(claimed, self._call(started_at), error, self._retry)
+
+    def _call(self, started_at: datetime) -> outcomes.Call:
+        return outcomes.Call(
+            provider=self._provider, started_at=started_at, finished_at=self._clock.now()
+        )
+
+
+def _context(claimed: Claimed) -> Mapping[str, Any]:
+    recipient, event = claimed.recipient, claimed.event
+    return {
+        "user": {
+            "id": recipient.id if recipient else event.user_id,
+            "name": recipient.name if recipient else None,
+            "locale": recipient.locale if recipient else None,
+        },
+        "event": {"id": event.id, "type": event.type, "time": event.time.isoformat()},
+        "data": event.data,
+    }
+
+
+def _message(claimed: Claimed, content: Content) -> Message:
+    return Message(
+        id=claimed.id,
+        channel=claimed.channel,
+        address=claimed.address,
+        content=content,
+        recipient_name=claimed.recipient.name if claimed.recipient else None,
+        locale=claimed.locale,
+    )
+
+
+def _uncancel() -> None:
+    """The wish to end was heard and is answered by an outcome instead."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

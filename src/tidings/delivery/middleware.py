@@ -1,0 +1,80 @@
+"""What is wrapped around every provider call, one concern each."""
+
+import asyncio
+import time
+
+from tidings.core.errors import DeliveryError, OutcomeUnknown
+from tidings.core.logs import get_logger
+from tidings.core.metrics import Metrics
+from tidings.core.models import Message, Receipt
+from tidings.core.ports import Middleware, Send
+from tidings.delivery.outcomes import SENT, attempt_outcome
+
+_log = get_logger("delivery")
+
+
+def wrapped(send: Send, *layers: Middleware) -> Send:
+    """`send` with the layers around it, the first one outermost."""
+    for layer in reversed(layers):
+        send = layer(send)
+    return send
+
+
+def timeout(seconds: float) -> Middleware:
+    """Breaks a call off after so many seconds: OutcomeUnknown, for it may have left us."""
+
+    def layer(send: Send) -> Send:
+        async def within(message: Message) -> Receipt:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await send(message)
+            except TimeoutError as error:
+                raise OutcomeUnknown(f"the provider did not answer within {seconds:g} s") from error
+
+        return within
+
+    return layer
+
+
+def containment() -> Middleware:
+    """A provider's own bugs become OutcomeUnknown: how far it got, nobody can tell."""
+
+    def layer(send: Send) -> Send:
+        async def contained(message: Message) -> Receipt:
+            try:
+                return await send(message)
+            except DeliveryError:
+                raise
+            except Exception as error:
+                _log.exception("the provider broke its contract", delivery_id=message.id)
+                raise OutcomeUnknown(
+                    f"the provider failed in a way it should not ({type(error).__name__})"
+                ) from error
+
+        return contained
+
+    return layer
+
+
+def metered(metrics: Metrics, *, channel: str, provider: str) -> Middleware:
+    """Counts calls by outcome and measures their time."""
+
+    def layer(send: Send) -> Send:
+        seconds = metrics.attempt_seconds.labels(channel, provider)
+
+        async def measured(message: Message) -> Receipt:
+            started, outcome = time.perf_counter(), "unknown"
+            try:
+                receipt = await send(message)
+                outcome = SENT
+            except DeliveryError as error:
+                outcome = attempt_outcome(error)
+                raise
+            finally:
+                seconds.observe(time.perf_counter() - started)
+                metrics.attempts.labels(channel, provider, outcome).inc()
+            return receipt
+
+        return measured
+
+    return layer

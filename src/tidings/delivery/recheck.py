@@ -1,0 +1,41 @@
+"""The last look before a call: whether the person may still be told. Pure."""
+
+from dataclasses import dataclass
+
+from tidings.core.models import DeliveryState, Lane, Recipient
+from tidings.core.work import Claimed
+from tidings.users.consent import consent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why no call is made: the state it ends in, the rule, and a sentence."""
+
+    state: DeliveryState
+    rule: str
+    reason: str
+
+
+def recheck(claimed: Claimed) -> Refusal | None:
+    """None to send; else why not. Decided by the user as read with the claim."""
+    recipient = claimed.recipient
+    if recipient is None:
+        return _suppressed("user_gone", "The user was deleted after this was planned.")
+    if claimed.address not in recipient.addresses.get(claimed.channel, ()):
+        return _suppressed(
+            "address_gone", f"The {claimed.channel} address is no longer one of the user's."
+        )
+    return _opted_out(claimed, recipient)
+
+
+def _opted_out(claimed: Claimed, recipient: Recipient) -> Refusal | None:
+    if recipient.consent_version == claimed.consent_version:
+        return None
+    answer = consent(
+        recipient, claimed.workflow, claimed.channel, critical=claimed.lane is Lane.CRITICAL
+    )
+    return None if answer.allowed else _suppressed(answer.rule, answer.reason)
+
+
+def _suppressed(rule: str, reason: str) -> Refusal:
+    return Refusal(state=DeliveryState.SUPPRESSED, rule=rule, reason=reason)

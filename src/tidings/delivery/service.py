@@ -1,0 +1,152 @@
+"""The delivery engine's front: what a channel worker runs."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from tidings.core.clock import Clock
+from tidings.core.errors import ConfigurationError
+from tidings.core.ids import Ids
+from tidings.core.metrics import Metrics
+from tidings.core.ports import EventBus, Provider, RetryPolicy, Store
+from tidings.core.quiet_log import QuietLog
+from tidings.core.work import Claimed
+from tidings.delivery.courier import Courier, Templates
+from tidings.delivery.middleware import containment, metered, timeout, wrapped
+from tidings.delivery.news import News
+from tidings.delivery.settler import RejectAddress, Settler
+from tidings.delivery.window import Claim, Window
+
+#: to put down what is in hand when `run` itself is broken off
+_LAST_SECONDS = 0.5
+
+
+class DeliveryService:
+    """Sends what is due on its channels: claim, re-check, render, call, settle.
+
+    While a call is under way its lease is renewed every `beat_seconds`; when this process dies,
+    the lease of `lease_seconds` runs out and another takes over. All times are in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        bus: EventBus,
+        templates: Templates,
+        providers: Mapping[str, tuple[str, Provider]],
+        retry: RetryPolicy,
+        metrics: Metrics,
+        clock: Clock,
+        ids: Ids | None = None,
+        reject_address: RejectAddress | None = None,
+        slots: int = 100,
+        lease_seconds: float = 10.0,
+        beat_seconds: float = 3.0,
+        poll_seconds: float = 1.0,
+        drain_seconds: float = 8.0,
+        call_seconds: float = 330.0,
+    ) -> None:
+        self._store = store
+        self._lease_seconds = lease_seconds
+        self._beat_seconds = beat_seconds
+        self._drain_seconds = drain_seconds
+        self._quiet_log = QuietLog("delivery")
+        self._news = News(bus=bus, source=store.installation.source, clock=clock, ids=ids or Ids())
+        self._settler = Settler(
+            store=store, news=self._news, quiet_log=self._quiet_log, reject=reject_address
+        )
+        self._couriers = {
+            channel: Courier(
+                templates=templates,
+                provider=name,
+                send=wrapped(
+                    provider.send,
+                    metered(metrics, channel=channel, provider=name),
+                    containment(),
+                    timeout(call_seconds),
+                ),
+                retry=retry,
+                clock=clock,
+            )
+            for channel, (name, provider) in providers.items()
+        }
+        self._windows = {
+            channel: Window(
+                channel=channel,
+                claim=self._claim_on(channel),
+                carry=self._couriers[channel].carry,
+                settle=self._settler.settle,
+                slots=slots,
+                poll_seconds=poll_seconds,
+                quiet_log=self._quiet_log,
+                gauge=metrics.in_flight.labels(channel),
+            )
+            for channel in providers
+        }
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels there is a provider for."""
+        return tuple(self._windows)
+
+    def ring(self) -> None:
+        """There may be work: look at once instead of at the next poll."""
+        for window in self._windows.values():
+            window.ring()
+
+    async def run(self, stopping: asyncio.Event, *, channels: Sequence[str] | None = None) -> None:
+        """Deliver until `stopping`, then drain: finish or give back within `drain_seconds`.
+
+        Raises ConfigurationError for a channel that no provider serves.
+        """
+        windows = self._chosen(channels)
+        heart = asyncio.create_task(self._beat(windows))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for window in windows:
+                    group.create_task(window.run(stopping))
+                await stopping.wait()
+                for window in windows:
+                    window.wake()
+            await self._drain(windows, self._drain_seconds)
+        finally:
+            await self._drain(windows, _LAST_SECONDS)
+            heart.cancel()
+            await asyncio.wait([heart])
+
+    async def work(self, *, channels: Sequence[str] | None = None) -> int:
+        """One pass over what is due, as many as there are slots; how many were handled."""
+        handled = 0
+        for window in self._chosen(channels):
+            handled += await window.once()
+        await self._news.told()
+        return handled
+
+    def _chosen(self, channels: Sequence[str] | None) -> Sequence[Window]:
+        for channel in channels or ():
+            if channel not in self._windows:
+                served = ", ".join(self._windows) or "none"
+                raise ConfigurationError(
+                    f"no provider is set up for the channel {channel!r}: the channels are {served}."
+                )
+        return [self._windows[channel] for channel in channels or self._windows]
+
+    def _claim_on(self, channel: str) -> Claim:
+        async def claim(limit: int) -> Sequence[Claimed]:
+            return await self._store.claim(channel=channel, limit=limit, lease=self._lease_seconds)
+
+        return claim
+
+    async def _drain(self, windows: Sequence[Window], seconds: float) -> None:
+        await asyncio.gather(*[window.drain(seconds) for window in windows])
+        await self._news.told(1.0)
+
+    async def _beat(self, windows: Sequence[Window]) -> None:
+        while True:
+            await asyncio.sleep(self._beat_seconds)
+            in_hand = [claimed for window in windows for claimed in window.in_hand]
+            try:
+                if in_hand:
+                    await self._store.beat(in_hand, lease=self._lease_seconds)
+            except Exception as error:  # the next beat, or the lease, decides
+                self._quiet_log.warning("what is in hand could not be held", reason=str(error))

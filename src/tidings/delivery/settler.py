@@ -1,0 +1,85 @@
+"""Writes outcomes in batches, again and again until the database has them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from tidings.core.errors import Unavailable
+from tidings.core.logs import get_logger
+from tidings.core.loops import BackOff
+from tidings.core.ports import Store
+from tidings.core.quiet_log import QuietLog
+from tidings.core.work import Outcome, Settled
+from tidings.delivery.news import News
+from tidings.delivery.outcomes import REJECTED
+from tidings.store.group_commit import GroupCommit
+
+#: tries for an outcome that the database answers with an error of its own
+_TRIES = 5
+_log = get_logger("delivery")
+
+RejectAddress = Callable[[str, str], Awaitable[object]]
+"""Drops a dead address: channel, address."""
+
+
+class Settler:
+    """Outcomes that come together are settled together; each is kept until it is settled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        news: News,
+        quiet_log: QuietLog,
+        reject: RejectAddress | None = None,
+    ) -> None:
+        self._store = store
+        self._news = news
+        self._quiet_log = quiet_log
+        self._reject = reject
+        #: an outcome is kept as long as the process lives
+        self._never = asyncio.Event()
+        self._group: GroupCommit[Outcome, Settled] = GroupCommit(self._commit)
+
+    async def settle(self, outcome: Outcome) -> None:
+        """Return when it is settled; while the database is away, keep it and try again."""
+        settled = await self._settled(outcome)
+        if settled is not None and not settled.fenced:
+            await self._drop_dead_address(outcome)
+
+    async def _settled(self, outcome: Outcome) -> Settled | None:
+        """None for one that the database refuses by itself: it is left to its lease."""
+        back_off, refusals = BackOff(), 0
+        while refusals < _TRIES:
+            try:
+                return await self._group.submit(outcome)
+            except Unavailable as error:
+                self._complain(error)
+            except Exception as error:
+                refusals += 1
+                self._complain(error)
+            await back_off.pause(self._never)
+        _log.error("an outcome can't be written", delivery_id=outcome.claimed.id)
+        return None
+
+    def _complain(self, error: Exception) -> None:
+        self._quiet_log.warning(
+            "outcomes can't be written and are kept; trying again", reason=str(error)
+        )
+
+    async def _commit(self, outcomes: Sequence[Outcome]) -> Sequence[Settled]:
+        settled = await self._store.settle(outcomes)
+        self._news.tell(settled)
+        return settled
+
+    async def _drop_dead_address(self, outcome: Outcome) -> None:
+        attempt, claimed = outcome.attempt, outcome.claimed
+        if self._reject is None or attempt is None or attempt.outcome != REJECTED:
+            return
+        try:
+            await self._reject(claimed.channel, claimed.address)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # the next mail to it will be rejected again
+            _log.warning(
+                "a dead address could not be dropped", delivery_id=claimed.id, why=str(error)
+            )

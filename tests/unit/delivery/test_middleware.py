@@ -1,0 +1,118 @@
+import asyncio
+
+import pytest
+import structlog
+
+from tidings.core.errors import (
+    AddressRejected,
+    OutcomeUnknown,
+    TransientError,
+)
+from tidings.core.metrics import Metrics
+from tidings.core.models import Content, Message, Receipt
+from tidings.core.ports import Middleware, Send
+from tidings.delivery.middleware import containment, metered, timeout, wrapped
+
+MESSAGE = Message(id="m1", channel="email", address="a@example.com", content=Content(text="Hi"))
+
+
+def ending_in(end: Exception | None) -> Send:
+    async def send(_message: Message) -> Receipt:
+        if end is not None:
+            raise end
+        return Receipt(provider_id="p1")
+
+    return send
+
+
+async def never(_message: Message) -> Receipt:
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
+
+
+def counted(metrics: Metrics, outcome: str) -> float | None:
+    labels = {"channel": "email", "provider": "smtp", "outcome": outcome}
+    return metrics.registry.get_sample_value("tidings_attempts_total", labels)
+
+
+async def test_a_call_that_takes_too_long_has_an_unknown_outcome() -> None:
+    send = timeout(0.01)(never)
+
+    with pytest.raises(OutcomeUnknown, match=r"within 0\.01 s"):
+        await send(MESSAGE)
+
+
+async def test_a_call_in_time_passes_through_every_layer() -> None:
+    layers = (metered(Metrics(), channel="email", provider="smtp"), containment(), timeout(5))
+
+    assert await wrapped(ending_in(None), *layers)(MESSAGE) == Receipt(provider_id="p1")
+
+
+async def test_the_first_layer_is_the_outermost() -> None:
+    order: list[str] = []
+
+    def named(name: str) -> Middleware:
+        def layer(send: Send) -> Send:
+            async def noting(message: Message) -> Receipt:
+                order.append(name)
+                return await send(message)
+
+            return noting
+
+        return layer
+
+    await wrapped(ending_in(None), named("outer"), named("inner"))(MESSAGE)
+
+    assert order == ["outer", "inner"]
+
+
+async def test_a_foreign_exception_becomes_an_unknown_outcome_and_is_logged() -> None:
+    send = containment()(ending_in(KeyError("a@example.com")))
+
+    with (
+        structlog.testing.capture_logs() as lines,
+        pytest.raises(OutcomeUnknown, match="KeyError"),
+    ):
+        await send(MESSAGE)
+
+    assert [line["delivery_id"] for line in lines] == ["m1"]
+
+
+async def test_our_own_errors_pass_as_they_are() -> None:
+    error = TransientError("later", retry_after=5)
+
+    with pytest.raises(TransientError) as raised:
+        await containment()(ending_in(error))(MESSAGE)
+
+    assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        (None, "sent"),
+        (TransientError("x"), "transient"),
+        (AddressRejected("x"), "rejected"),
+        (OutcomeUnknown("x"), "unknown"),
+    ],
+)
+async def test_every_call_is_counted_by_its_outcome(end: Exception | None, outcome: str) -> None:
+    metrics = Metrics()
+    send = metered(metrics, channel="email", provider="smtp")(ending_in(end))
+
+    await asyncio.gather(send(MESSAGE), return_exceptions=True)
+
+    assert counted(metrics, outcome) == 1
+    assert b'tidings_attempt_seconds_count{channel="email",provider="smtp"} 1.0' in metrics.render()
+
+
+async def test_a_call_that_is_broken_off_is_counted_as_unknown() -> None:
+    metrics = Metrics()
+    send = metered(metrics, channel="email", provider="smtp")(never)
+    task = asyncio.ensure_future(send(MESSAGE))
+
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert counted(metrics, "unknown") == 1

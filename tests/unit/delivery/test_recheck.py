@@ -1,0 +1,55 @@
+import pytest
+
+from tests.unit.delivery.claims import ada, claimed
+from tidings.core.models import DeliveryState, Lane
+from tidings.delivery.recheck import recheck
+
+
+def test_nothing_changed_since_planning_so_it_is_sent() -> None:
+    assert recheck(claimed()) is None
+
+
+def test_a_change_that_still_allows_it_stops_nothing() -> None:
+    recipient = ada(consent_version=4, preferences={("orders", "email"): False})
+
+    assert recheck(claimed(recipient=recipient)) is None
+
+
+@pytest.mark.parametrize(
+    "scope", [("welcome", "email"), ("welcome", "*"), ("*", "email"), ("*", "*")]
+)
+def test_an_opt_out_since_planning_suppresses_it(scope: tuple[str, str]) -> None:
+    recipient = ada(consent_version=4, preferences={scope: False})
+
+    refusal = recheck(claimed(recipient=recipient))
+
+    assert refusal is not None
+    assert (refusal.state, refusal.rule) == (DeliveryState.SUPPRESSED, "preference")
+    assert refusal.reason.startswith("The user turned ")
+
+
+def test_the_critical_lane_cannot_be_opted_out_of() -> None:
+    recipient = ada(consent_version=4, preferences={("*", "*"): False})
+
+    assert recheck(claimed(recipient=recipient, lane=Lane.CRITICAL)) is None
+
+
+def test_a_user_who_is_gone_gets_nothing() -> None:
+    refusal = recheck(claimed(recipient=None))
+
+    assert refusal is not None
+    assert (refusal.state, refusal.rule) == (DeliveryState.SUPPRESSED, "user_gone")
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+@pytest.mark.parametrize("addresses", [{}, {"email": ("b@example.com",)}, {"sms": ("+48",)}])
+def test_an_address_that_is_no_longer_theirs_gets_nothing_on_any_lane(
+    lane: Lane, addresses: dict[str, tuple[str, ...]]
+) -> None:
+    recipient = ada(consent_version=4, addresses=addresses)
+
+    refusal = recheck(claimed(recipient=recipient, lane=lane))
+
+    assert refusal is not None
+    assert (refusal.state, refusal.rule) == (DeliveryState.SUPPRESSED, "address_gone")
+    assert "@" not in refusal.reason
