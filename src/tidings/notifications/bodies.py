@@ -1,0 +1,147 @@
+"""What the routes take and give, as models: they check bodies and draw the OpenAPI."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import pydantic
+
+from tidings.api.bodies import Body, Line
+from tidings.core.models import USER_CHANNEL
+from tidings.notifications.fields import BUS_CHANNEL, EVENT_TYPE, VISIBLE
+from tidings.notifications.requests import TEXT_LIMIT, EventRequest
+from tidings.notifications.workflow import Definition, Key, Workflow
+
+#: events one bulk request may hold
+BULK_LIMIT = 1_000
+
+Email = Annotated[str, pydantic.Field(min_length=3, max_length=254, examples=["ann@example.com"])]
+
+
+class RegisterBody(Body):
+    """Who registers."""
+
+    email: Email
+    name: Line | None = None
+    locale: str | None = pydantic.Field(default=None, max_length=35, examples=["pt-BR"])
+
+
+class EventBody(Body):
+    """Something that happened to a user."""
+
+    type: str = pydantic.Field(pattern=EVENT_TYPE, examples=["ORDER_SHIPPED"])
+    user_id: Line
+    data: dict[str, Any] = pydantic.Field(
+        default_factory=dict, description="What templates may show; at most 256 KiB."
+    )
+    id: str | None = pydantic.Field(
+        default=None,
+        pattern=VISIBLE,
+        description="Your own id for it: the same id is never taken twice.",
+    )
+    channel: str = pydantic.Field(
+        default=USER_CHANNEL, pattern=BUS_CHANNEL, description="The bus channel to publish it on."
+    )
+
+    def request(self, idempotency_key: str | None) -> EventRequest:
+        """What intake is asked for."""
+        return EventRequest(
+            type=self.type,
+            user_id=self.user_id,
+            data=self.data,
+            id=self.id,
+            bus_channel=self.channel,
+            idempotency_key=idempotency_key,
+        )
+
+
+class BulkBody(Body):
+    """Many events, each judged alone."""
+
+    events: list[dict[str, Any]] = pydantic.Field(min_length=1, max_length=BULK_LIMIT)
+
+
+class MessageBody(Body):
+    """A text for an e-mail address."""
+
+    to: Email
+    text: str = pydantic.Field(min_length=1, max_length=TEXT_LIMIT)
+    subject: Line | None = None
+
+
+class WorkflowBody(Definition):
+    """A workflow; its key may be left to the address."""
+
+    key: Key | None = None
+
+    def workflow(self, key: str) -> Workflow:
+        """The workflow under the key of the address. Raises pydantic.ValidationError."""
+        return Workflow(
+            key=key, on=self.on, steps=self.steps, once=self.once, critical=self.critical
+        )
+
+
+class AcceptedOut(pydantic.BaseModel):
+    """An event that is stored durably."""
+
+    event_id: str
+
+
+class BulkItemOut(pydantic.BaseModel):
+    """What became of one event of a bulk: its id, or a problem."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    status: int = pydantic.Field(description="202, or the status of the problem.")
+    event_id: str | None = None
+
+
+class BulkOut(pydantic.BaseModel):
+    """A result for each event, in the order they came."""
+
+    results: list[BulkItemOut]
+
+
+class WorkflowOut(Definition):
+    """A published workflow with the version its content gives it."""
+
+    key: str
+    version: str
+
+    @classmethod
+    def of(cls, workflow: Workflow) -> "WorkflowOut":
+        """The workflow as it is shown."""
+        return cls(
+            key=workflow.key,
+            version=workflow.version,
+            on=workflow.on,
+            steps=workflow.steps,
+            once=workflow.once,
+            critical=workflow.critical,
+        )
+
+
+class WorkflowListOut(pydantic.BaseModel):
+    """All published workflows, in the order of their keys."""
+
+    workflows: list[WorkflowOut]
+
+
+def json_body(model: type[pydantic.BaseModel], **instead: Any) -> dict[str, Any]:
+    """The `openapi_extra=` of a route that reads this body itself; `instead`: other properties."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    schema = _inlined(schema, definitions)
+    schema["properties"].update(instead)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _inlined(value: Any, definitions: Mapping[str, Any]) -> Any:
+    """The schema without references: they would point into the whole document."""
+    if isinstance(value, Mapping):
+        if "$ref" in value:
+            return _inlined(definitions[value["$ref"].rpartition("/")[2]], definitions)
+        kept = {key: item for key, item in value.items() if key != "discriminator"}
+        return {key: _inlined(item, definitions) for key, item in kept.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_inlined(item, definitions) for item in value]
+    return value

@@ -1,0 +1,187 @@
+"""Intake: everything that asks for something comes in here, and is durable before the answer."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+from tidings.core.clock import Clock
+from tidings.core.errors import InvalidInput, NotFound, TidingsError
+from tidings.core.ids import Ids
+from tidings.core.logs import get_logger
+from tidings.core.metrics import Metrics
+from tidings.core.models import USER_CHANNEL, Event, Lane
+from tidings.core.ports import EventBus, Store
+from tidings.core.work import Acceptance, Accepted, AcceptStatus
+from tidings.notifications.fields import check_visible
+from tidings.notifications.publisher import Publisher
+from tidings.notifications.requests import Composer, EventRequest
+from tidings.notifications.workflows import WorkflowService
+from tidings.store.group_commit import GroupCommit
+
+_log = get_logger("intake")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedEvent:
+    """An event that is stored durably; `replayed` if it was before this request."""
+
+    event_id: str
+    replayed: bool
+
+
+class Intake:
+    """Stores what happened, many at a time, then lets the bus know in the background.
+
+    Everything raises Unavailable when the database can't be reached: nothing is stored then.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        bus: EventBus,
+        workflows: WorkflowService,
+        clock: Clock,
+        ids: Ids,
+        metrics: Metrics,
+    ) -> None:
+        self._composer = Composer(installation=store.installation)
+        self._workflows = workflows
+        self._clock = clock
+        self._ids = ids
+        self._metrics = metrics
+        self._group = GroupCommit[Acceptance, Accepted](store.accept)
+        self._publisher = Publisher(bus, metrics)
+
+    async def register(
+        self, email: str, *, name: str | None = None, locale: str | None = None
+    ) -> str:
+        """Register an address: the event's id. The same work whether its user is known or not.
+
+        Raises InvalidInput.
+        """
+        acceptance = self._composer.registration(
+            email, name, locale, event_id=self._ids.new(), now=self._clock.now()
+        )
+        return (await self._accept_ours(acceptance)).event_id
+
+    async def trigger(
+        self,
+        event_type: str,
+        user_id: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        event_id: str | None = None,
+        idempotency_key: str | None = None,
+        bus_channel: str = USER_CHANNEL,
+    ) -> AcceptedEvent:
+        """Store an event of a known user. Raises InvalidInput, or NotFound for an unknown user."""
+        if idempotency_key is not None:
+            check_visible(idempotency_key, "Idempotency-Key")
+        request = EventRequest(
+            type=event_type,
+            user_id=user_id,
+            data=data or {},
+            id=event_id,
+            bus_channel=bus_channel,
+            idempotency_key=idempotency_key,
+        )
+        return await self.take(request)
+
+    async def take(self, request: EventRequest) -> AcceptedEvent:
+        """Store one event of a known user; raises like `trigger`."""
+        acceptance = self._composer.event(request, event_id=self._ids.new(), now=self._clock.now())
+        return await self._accept_ours(acceptance)
+
+    async def trigger_many(
+        self, requests: Sequence[EventRequest]
+    ) -> list[AcceptedEvent | TidingsError]:
+        """Store many events on the bulk lane: for each, in order, what became of it or the error.
+
+        Raises nothing for a single request; each stands alone.
+        """
+        bulk = [replace(request, lane=Lane.BULK) for request in requests]
+        results = await asyncio.gather(*map(self.take, bulk), return_exceptions=True)
+        return [_ours(result) for result in results]
+
+    async def send(self, to: str, text: str, *, subject: str | None = None) -> str:
+        """Send a text to an e-mail address: the event's id. Raises InvalidInput."""
+        acceptance = self._composer.direct(
+            to, text, subject, event_id=self._ids.new(), now=self._clock.now()
+        )
+        return (await self._accept_ours(acceptance)).event_id
+
+    async def accept_heard(self, event: Event, bus_channel: str) -> AcceptedEvent:
+        """Store an event read from the bus, once for its source and id.
+
+        Raises InvalidInput for what can't be kept, NotFound for an unknown user.
+        """
+        return await self._accept(self._composer.heard(event, bus_channel))
+
+    async def aclose(self) -> None:
+        """Finish what is being stored, and publish what waits, within a bound."""
+        await self._group.aclose()
+        await self._publisher.aclose()
+
+    async def _accept_ours(self, acceptance: Acceptance) -> AcceptedEvent:
+        accepted = await self._accept(acceptance)
+        if not accepted.replayed:
+            self._publisher.publish(acceptance.bus_channel, acceptance.event)
+        return accepted
+
+    async def _accept(self, acceptance: Acceptance) -> AcceptedEvent:
+        acceptance = replace(acceptance, lane=await self._lane(acceptance))
+        result = await self._group.submit(acceptance)
+        accepted = _accepted(result, acceptance)
+        if not accepted.replayed:
+            self._metrics.accepted.labels(lane=acceptance.lane.value).inc()
+        _tell(acceptance, accepted)
+        return accepted
+
+    async def _lane(self, acceptance: Acceptance) -> Lane:
+        critical = (await self._workflows.recent()).critical_types
+        return Lane.CRITICAL if acceptance.event.type in critical else acceptance.lane
+
+
+def _accepted(result: Accepted, acceptance: Acceptance) -> AcceptedEvent:
+    """The store's answer as ours. Raises InvalidInput or NotFound."""
+    event = acceptance.event
+    match result.status:
+        case AcceptStatus.STORED:
+            return AcceptedEvent(event_id=result.event_id, replayed=False)
+        case AcceptStatus.REPLAYED:
+            return AcceptedEvent(event_id=result.event_id, replayed=True)
+        case AcceptStatus.KEY_REUSED:
+            raise InvalidInput(
+                "this Idempotency-Key came before with another body: use a new key",
+                field="Idempotency-Key",
+            )
+        case AcceptStatus.ID_REUSED:
+            raise InvalidInput(
+                f"id {event.id} came before with another content: use a new id", field="id"
+            )
+        case AcceptStatus.UNKNOWN_USER:
+            raise NotFound(
+                f"there is no user {event.user_id}: create it with PUT /v1/users/{{id}} first",
+                field="user_id",
+            )
+    assert_never(result.status)
+
+
+def _tell(acceptance: Acceptance, accepted: AcceptedEvent) -> None:
+    event = acceptance.event
+    _log.info(
+        "event known already" if accepted.replayed else "event accepted",
+        type=event.type,
+        event_id=accepted.event_id,
+        user_id=event.user_id,
+        lane=acceptance.lane.value,
+    )
+
+
+def _ours(result: AcceptedEvent | BaseException) -> AcceptedEvent | TidingsError:
+    """An error of our tree becomes a result; any other is raised."""
+    if isinstance(result, AcceptedEvent | TidingsError):
+        return result
+    raise result

@@ -1,0 +1,208 @@
+"""The planner: what an event leads to, and by which rule. Pure: the same in, the same out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from tidings.core.ids import derived
+from tidings.core.models import (
+    REGISTERED_USER,
+    Decision,
+    Lane,
+    NotificationState,
+    Recipient,
+    Verdict,
+)
+from tidings.core.work import (
+    DueEvent,
+    DueNotification,
+    EventPlan,
+    PlannedDelivery,
+    PlannedNotification,
+)
+from tidings.notifications.catalog import Catalog
+from tidings.notifications.workflow import ChannelStep, Delay, Workflow
+from tidings.users.consent import Consent, consent
+
+
+def plan_event(due: DueEvent, catalog: Catalog) -> EventPlan:
+    """All that a due event leads to."""
+    workflows = catalog.listening_to(due.event.type)
+    plan = EventPlan(event=due.event, registers=_registers(due))
+    if not workflows:
+        return replace(plan, reason=f"no workflow listens to {due.event.type}")
+    if due.recipient is None:
+        return replace(plan, reason=_nobody(due.event.user_id))
+    return replace(
+        plan,
+        notifications=tuple(
+            _start(workflow, due, due.recipient, catalog) for workflow in workflows
+        ),
+    )
+
+
+def plan_on(due: DueNotification, catalog: Catalog) -> PlannedNotification:
+    """What becomes of a notification whose wait is over, with the recipient as they are now."""
+    workflow = catalog.version(due.workflow, due.workflow_version)
+    if due.recipient is None:
+        return _cancelled(due, "no_user", _nobody(due.event.user_id))
+    if workflow is None:
+        reason = f"version {due.workflow_version} of workflow {due.workflow} is gone"
+        return _cancelled(due, "no_workflow", reason)
+    run = _Run(id=due.id, workflow=workflow, recipient=due.recipient, now=due.now, catalog=catalog)
+    return run.walk(due.step, lane=due.lane)
+
+
+def _registers(due: DueEvent) -> bool:
+    return due.event.type == REGISTERED_USER and due.recipient is not None
+
+
+def _nobody(user_id: str | None) -> str:
+    return "the event names no user" if user_id is None else f"there is no user {user_id} any more"
+
+
+def _start(
+    workflow: Workflow, due: DueEvent, recipient: Recipient, catalog: Catalog
+) -> PlannedNotification:
+    run = _Run(
+        id=derived(due.event.key, workflow.key, recipient.id),
+        workflow=workflow,
+        recipient=recipient,
+        now=due.now,
+        catalog=catalog,
+    )
+    return run.walk(0, lane=due.lane)
+
+
+def _cancelled(due: DueNotification, rule: str, reason: str) -> PlannedNotification:
+    decision = Decision(at=due.now, verdict=Verdict.SKIP, rule=rule, reason=reason, step=due.step)
+    return PlannedNotification(
+        id=due.id,
+        user_id=due.event.user_id or "",
+        workflow=due.workflow,
+        workflow_version=due.workflow_version,
+        lane=due.lane,
+        once=False,
+        state=NotificationState.CANCELLED,
+        step=due.step,
+        due_at=None,
+        decisions=(decision,),
+        deliveries=(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """What one step came to."""
+
+    decisions: tuple[Decision, ...]
+    deliveries: tuple[PlannedDelivery, ...] = ()
+    wait_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One workflow for one user at one moment."""
+
+    id: str
+    workflow: Workflow
+    recipient: Recipient
+    now: datetime
+    catalog: Catalog
+
+    def walk(self, first: int, *, lane: Lane) -> PlannedNotification:
+        """Plan the steps from `first` up to the next wait, or the end."""
+        done: list[_Planned] = []
+        for index in range(first, len(self.workflow.steps)):
+            done.append(self._plan(index))
+            if done[-1].wait_until:
+                break
+        return self._notification(first, done, lane)
+
+    def _notification(
+        self, first: int, done: Sequence[_Planned], lane: Lane
+    ) -> PlannedNotification:
+        deliveries = tuple(delivery for each in done for delivery in each.deliveries)
+        wait_until = done[-1].wait_until if done else None
+        return PlannedNotification(
+            id=self.id,
+            user_id=self.recipient.id,
+            workflow=self.workflow.key,
+            workflow_version=self.workflow.version,
+            lane=Lane.CRITICAL if self.workflow.critical else lane,
+            once=self.workflow.once,
+            state=self._state(first, waits=wait_until is not None, sends=bool(deliveries)),
+            step=first + len(done),
+            due_at=wait_until,
+            decisions=tuple(decision for each in done for decision in each.decisions),
+            deliveries=deliveries,
+        )
+
+    def _state(self, first: int, *, waits: bool, sends: bool) -> NotificationState:
+        """Skipped only where nothing can have been sent, so that a `once` may be tried again."""
+        if waits:
+            return NotificationState.WAITING
+        earlier = self.workflow.steps[:first]
+        if sends or any(isinstance(step, ChannelStep) for step in earlier):
+            return NotificationState.PLANNED
+        return NotificationState.SKIPPED
+
+    def _plan(self, index: int) -> _Planned:
+        step = self.workflow.steps[index]
+        if isinstance(step, Delay):
+            return self._wait(index, step)
+        return self._send(index, step)
+
+    def _wait(self, index: int, step: Delay) -> _Planned:
+        until = self.now + step.duration
+        reason = f"waits {step.duration}, until {until:%Y-%m-%d %H:%M:%S} UTC"
+        decision = self._decision(index, Verdict.WAIT, "delay", reason)
+        return _Planned(decisions=(decision,), wait_until=until)
+
+    def _send(self, index: int, step: ChannelStep) -> _Planned:
+        channel = step.channel
+        addresses = self.recipient.addresses.get(channel, ())
+        if not addresses:
+            reason = f"the user has no {channel} address"
+            return self._skip(index, channel, "no_address", reason)
+        wish = consent(self.recipient, self.workflow.key, channel, critical=self.workflow.critical)
+        if not wish.allowed:
+            return self._skip(index, channel, wish.rule, wish.reason)
+        return self._deliver(index, step, addresses, wish)
+
+    def _deliver(
+        self, index: int, step: ChannelStep, addresses: Sequence[str], wish: Consent
+    ) -> _Planned:
+        channel = step.channel
+        template = self.catalog.templates.resolve(step.template, channel, self.recipient.locale)
+        if template is None:
+            reason = f"there is no template {step.template} for {channel}"
+            return self._skip(index, channel, "no_template", reason)
+        decision = self._decision(index, Verdict.SEND, wish.rule, wish.reason, channel)
+        return _Planned(
+            decisions=(decision,) * len(addresses),
+            deliveries=tuple(
+                PlannedDelivery(
+                    id=derived(self.id, str(index), channel, address),
+                    step=index,
+                    channel=channel,
+                    address=address,
+                    template=step.template,
+                    template_version=template.version,
+                    locale=template.locale or self.recipient.locale,
+                    consent_version=self.recipient.consent_version,
+                    due_at=self.now,
+                )
+                for address in addresses
+            ),
+        )
+
+    def _skip(self, index: int, channel: str, rule: str, reason: str) -> _Planned:
+        return _Planned(decisions=(self._decision(index, Verdict.SKIP, rule, reason, channel),))
+
+    def _decision(
+        self, index: int, verdict: Verdict, rule: str, reason: str, channel: str | None = None
+    ) -> Decision:
+        return Decision(
+            at=self.now, verdict=verdict, rule=rule, reason=reason, step=index, channel=channel
+        )

@@ -1,0 +1,41 @@
+"""How many registrations a client may ask for: `POST /register` is public by nature."""
+
+import math
+import time
+
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from tidings.core.errors import ConfigurationError, Overloaded
+from tidings.settings import NO_LIMIT
+
+
+class RateLimit:
+    """Counts per client in this process's memory; `rate` as in `60/minute`, `off` for no limit.
+
+    Raises ConfigurationError for a rate of another form.
+    """
+
+    def __init__(self, rate: str) -> None:
+        self._rate = None if rate == NO_LIMIT else _parsed(rate)
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    async def take(self, client: str) -> None:
+        """Count one request. Raises Overloaded, with the seconds to wait, above the limit."""
+        if self._rate is None or await self._limiter.hit(self._rate, client):
+            return
+        reset_at, _left = await self._limiter.get_window_stats(self._rate, client)
+        raise Overloaded(
+            f"more than {self._rate} from this client: slow down",
+            retry_after=max(1, math.ceil(reset_at - time.time())),
+        )
+
+
+def _parsed(rate: str) -> RateLimitItem:
+    try:
+        return parse(rate)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"TIDINGS_REGISTER_RATE={rate} is no rate: use a form like 60/minute, or off"
+        ) from error

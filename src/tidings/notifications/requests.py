@@ -1,0 +1,182 @@
+"""What a caller asks for, checked and turned into what is stored in one commit."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from tidings.core.errors import InvalidInput
+from tidings.core.ids import address_user_id
+from tidings.core.locales import normalise_locale
+from tidings.core.models import (
+    DIRECT_MESSAGE,
+    REGISTERED_USER,
+    USER_CHANNEL,
+    Event,
+    Lane,
+)
+from tidings.core.work import Acceptance, IdempotencyRecord, Installation, Registration
+from tidings.notifications.fields import (
+    check_bus_channel,
+    check_data,
+    check_line,
+    check_text,
+    check_visible,
+)
+from tidings.users.addresses import normalise_email
+from tidings.users.people import check_name
+
+#: characters the text of a direct message may have
+TEXT_LIMIT = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRequest:
+    """An event somebody wants to have happened."""
+
+    type: str
+    user_id: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    #: the caller's own id for it; the same id is never stored twice
+    id: str | None = None
+    bus_channel: str = USER_CHANNEL
+    idempotency_key: str | None = None
+    lane: Lane = Lane.NORMAL
+
+    def check(self) -> None:
+        """Raises InvalidInput naming the first field that can't be taken."""
+        check_visible(self.type, "type")
+        check_line(self.user_id, "user_id")
+        check_bus_channel(self.bus_channel)
+        if self.id is not None:
+            check_visible(self.id, "id")
+        check_data(self.data)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that a repeat under the same idempotency key must have in common."""
+        body = [self.type, self.user_id, self.data, self.id, self.bus_channel]
+        content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composer:
+    """Makes acceptances for one installation."""
+
+    installation: Installation
+
+    def event(self, request: EventRequest, *, event_id: str, now: datetime) -> Acceptance:
+        """An event for a user that must exist. Raises InvalidInput."""
+        request.check()
+        return Acceptance(
+            event=Event(
+                id=request.id or event_id,
+                type=request.type,
+                source=self.installation.source,
+                time=now,
+                user_id=request.user_id,
+                data=request.data,
+            ),
+            bus_channel=request.bus_channel,
+            lane=request.lane,
+            idempotency=_record(request),
+        )
+
+    def registration(
+        self, email: str, name: str | None, locale: str | None, *, event_id: str, now: datetime
+    ) -> Acceptance:
+        """The registration of an address, whether its user is known or not. Raises InvalidInput."""
+        data = {"email": email, "name": name, "locale": locale}
+        given = {key: value for key, value in data.items() if value is not None}
+        return self.heard(
+            Event(
+                id=event_id,
+                type=REGISTERED_USER,
+                source=self.installation.source,
+                time=now,
+                data=given,
+            ),
+            USER_CHANNEL,
+        )
+
+    def direct(
+        self, to: str, text: str, subject: str | None, *, event_id: str, now: datetime
+    ) -> Acceptance:
+        """A message to an address, without any workflow of the user's own. Raises InvalidInput."""
+        check_text(text, "text", limit=TEXT_LIMIT)
+        if subject is not None:
+            check_line(subject, "subject")
+        address = _address(to, "to")
+        user_id = self._user_id(address)
+        return Acceptance(
+            event=Event(
+                id=event_id,
+                type=DIRECT_MESSAGE,
+                source=self.installation.source,
+                time=now,
+                user_id=user_id,
+                data={"text": text, "subject": subject},
+            ),
+            bus_channel=USER_CHANNEL,
+            registration=Registration(user_id=user_id, channel="email", address=address),
+        )
+
+    def heard(self, event: Event, bus_channel: str) -> Acceptance:
+        """An event as it came from the bus; one that registers an address makes its user too.
+
+        Raises InvalidInput.
+        """
+        check_visible(event.type, "type")
+        acceptance = Acceptance(event=event, bus_channel=bus_channel)
+        if event.type == REGISTERED_USER and "email" in event.data:
+            acceptance = self._registering(event, bus_channel)
+        check_data(acceptance.event.data)
+        return acceptance
+
+    def _registering(self, event: Event, bus_channel: str) -> Acceptance:
+        address = _address(_text(event.data, "email") or "", "email")
+        user_id = event.user_id or self._user_id(address)
+        name, locale = _text(event.data, "name"), _text(event.data, "locale")
+        registration = Registration(
+            user_id=user_id,
+            channel="email",
+            address=address,
+            name=None if name is None else check_name(name),
+            locale=None if locale is None else normalise_locale(locale),
+        )
+        event = Event(
+            id=event.id,
+            type=event.type,
+            source=event.source,
+            time=event.time,
+            user_id=user_id,
+            data={**event.data, "email": address},
+        )
+        return Acceptance(event=event, bus_channel=bus_channel, registration=registration)
+
+    def _user_id(self, address: str) -> str:
+        return address_user_id(self.installation.address_key, address)
+
+
+def _record(request: EventRequest) -> IdempotencyRecord | None:
+    if request.idempotency_key is None:
+        return None
+    return IdempotencyRecord(key=request.idempotency_key, fingerprint=request.fingerprint)
+
+
+def _address(raw: str, name: str) -> str:
+    try:
+        return normalise_email(raw)
+    except InvalidInput as error:
+        raise InvalidInput(str(error).replace("email:", f"{name}:", 1), field=name) from None
+
+
+def _text(data: Mapping[str, Any], name: str) -> str | None:
+    value = data.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidInput(f"{name} must be a text", field=name)
+    return value

@@ -1,0 +1,186 @@
+"""The Notification Service: plans what is due, and explains what became of it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from tidings.core.clock import Clock
+from tidings.core.errors import NotFound, StaleDefinitions, Unavailable
+from tidings.core.ids import Ids, event_key
+from tidings.core.logs import get_logger
+from tidings.core.metrics import Metrics
+from tidings.core.models import BELL_CHANNEL, DELIVERIES_PLANNED, Event
+from tidings.core.ports import EventBus, Store
+from tidings.core.quiet_log import QuietLog
+from tidings.core.work import DueEvent, EventPlan, PlannedNotification, PlanResult
+from tidings.notifications.catalog import Catalog
+from tidings.notifications.explanation import Explanation, read_explanation
+from tidings.notifications.planner import plan_event, plan_on
+from tidings.notifications.recent import EventSummary, read_recent
+from tidings.notifications.workflows import WorkflowService
+from tidings.templates.service import TemplateService
+
+_log = get_logger("notifications")
+
+#: events or notifications planned in one transaction
+_BATCH = 500
+#: seconds the bus may take to ring the channel workers; polling covers what it misses
+_RING_SECONDS = 1.0
+
+Handler = Callable[[DueEvent, Catalog], EventPlan]
+"""Plans the events of one type: `plan_event`, with something to say about it."""
+
+Planning = Callable[[Catalog], Awaitable[PlanResult]]
+
+
+class NotificationService:
+    """Turns due events and waiting notifications into deliveries, a transaction for each batch."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        bus: EventBus,
+        workflows: WorkflowService,
+        templates: TemplateService,
+        clock: Clock,
+        ids: Ids,
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._workflows = workflows
+        self._templates = templates
+        self._clock = clock
+        self._ids = ids
+        self._metrics = metrics
+        self._catalog: Catalog | None = None
+        self._quiet_log = QuietLog("notifications")
+
+    async def plan_due(self, handlers: Mapping[str, Handler] | None = None) -> int:
+        """Plan one batch of due events; how many there were.
+
+        `handlers` plan the types of events they are named for, `plan_event` all others.
+        Raises Unavailable.
+        """
+        special = handlers or {}
+
+        def planning(catalog: Catalog) -> Awaitable[PlanResult]:
+            def decide(due: DueEvent) -> EventPlan:
+                return special.get(due.event.type, plan_event)(due, catalog)
+
+            return self._store.plan(limit=_BATCH, definitions=catalog.definitions, decide=decide)
+
+        result = await self._with_catalog(planning)
+        await self._tell(result)
+        return len(result.plans) + len(result.failed)
+
+    async def resume_due(self) -> int:
+        """Plan on one batch of notifications whose wait is over; how many there were.
+
+        Raises Unavailable.
+        """
+
+        def planning(catalog: Catalog) -> Awaitable[PlanResult]:
+            return self._store.resume(
+                limit=_BATCH,
+                definitions=catalog.definitions,
+                decide=lambda due: plan_on(due, catalog),
+            )
+
+        result = await self._with_catalog(planning)
+        await self._tell(result)
+        return len(result.resumed) + len(result.failed)
+
+    async def explain(self, event_id: str) -> Explanation:
+        """An event by the id its sender gave it or the key of its row. Raises NotFound."""
+        key = event_key(self._store.installation.source, event_id)
+        found = await self._store.run(lambda connection: read_explanation(connection, key))
+        if found is None:
+            raise NotFound(f"there is no event {event_id}", field="event_id")
+        return found
+
+    async def recent(self, limit: int = 20) -> Sequence[EventSummary]:
+        """The events accepted last, newest first."""
+        return await self._store.run(lambda connection: read_recent(connection, limit))
+
+    async def _with_catalog(self, planning: Planning) -> PlanResult:
+        while True:
+            catalog = self._catalog or await self._read_catalog()
+            try:
+                return await planning(catalog)
+            except StaleDefinitions:
+                _log.info("workflows or templates changed: reading them again")
+                self._catalog = None
+
+    async def _read_catalog(self) -> Catalog:
+        workflows = await self._workflows.read()  # its stamp is read before anything else
+        self._catalog = Catalog.of(workflows, await self._templates.catalog())
+        return self._catalog
+
+    async def _tell(self, result: PlanResult) -> None:
+        for plan in result.plans:
+            self._tell_of_event(plan)
+        for notification in result.resumed:
+            self._tell_of_notification(notification, None)
+        for event_id in result.failed:
+            _log.error("an event could not be planned", event_id=event_id)
+        await self._ring(result)
+
+    def _tell_of_event(self, plan: EventPlan) -> None:
+        if plan.reason is not None:
+            _log.info(
+                "nothing planned",
+                event_id=plan.event.id,
+                user_id=plan.event.user_id,
+                type=plan.event.type,
+                reason=plan.reason,
+            )
+        for notification in plan.notifications:
+            self._tell_of_notification(notification, plan.event)
+
+    def _tell_of_notification(self, notification: PlannedNotification, event: Event | None) -> None:
+        state, workflow = notification.state.value, notification.workflow
+        self._metrics.planned.labels(workflow=workflow, state=state).inc()
+        for decision in notification.decisions:
+            _log.info(
+                f"notification {state}",
+                event_id=event.id if event else None,
+                notification_id=notification.id,
+                user_id=notification.user_id,
+                workflow=workflow,
+                step=decision.step,
+                channel=decision.channel,
+                verdict=decision.verdict.value,
+                rule=decision.rule,
+                reason=decision.reason,
+            )
+
+    async def _ring(self, result: PlanResult) -> None:
+        """Wake the channel workers, once for the whole batch."""
+        channels = _deliveries_by_channel(result)
+        if not channels:
+            return
+        bell = Event(
+            id=self._ids.new(),
+            type=DELIVERIES_PLANNED,
+            source=self._store.installation.source,
+            time=self._clock.now(),
+            data={"channels": channels},
+        )
+        try:
+            async with asyncio.timeout(_RING_SECONDS):
+                await self._bus.publish(BELL_CHANNEL, bell)
+        except (TimeoutError, Unavailable) as error:
+            self._quiet_log.warning("channel workers not rung; they will poll", reason=str(error))
+
+
+def _deliveries_by_channel(result: PlanResult) -> dict[str, int]:
+    planned = [notification for plan in result.plans for notification in plan.notifications]
+    return dict(
+        Counter(
+            delivery.channel
+            for notification in (*planned, *result.resumed)
+            for delivery in notification.deliveries
+        )
+    )

@@ -1,0 +1,106 @@
+"""`Workflow`: what to do when an event arrives. Data, written in Python, kept as JSON."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+import orjson
+import pydantic
+from pydantic.dataclasses import dataclass
+
+from tidings.notifications.fields import EVENT_TYPE, KEY
+
+Key = Annotated[str, pydantic.Field(pattern=KEY, max_length=100)]
+EventType = Annotated[str, pydantic.Field(pattern=EVENT_TYPE)]
+Channel = Annotated[str, pydantic.Field(pattern="^[a-z][a-z0-9_]*$", max_length=100)]
+Amount = Annotated[int, pydantic.Field(ge=0, le=100_000_000)]
+
+
+def _require_kind(schema: dict[str, Any]) -> None:
+    schema.setdefault("required", []).append("kind")
+
+
+_STRICT = pydantic.ConfigDict(extra="forbid", strict=True, json_schema_extra=_require_kind)
+_LONGEST = timedelta(days=366)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ChannelStep:
+    """Send a template to every address the user has on a channel."""
+
+    channel: Channel
+    template: Key
+    kind: Literal["channel"] = dataclasses.field(default="channel", kw_only=True)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Delay:
+    """Wait so long before the next step; at most 366 days."""
+
+    days: Amount = 0
+    hours: Amount = 0
+    minutes: Amount = 0
+    seconds: Amount = 0
+    kind: Literal["delay"] = dataclasses.field(default="delay", kw_only=True)
+
+    @property
+    def duration(self) -> timedelta:
+        """The whole wait."""
+        return timedelta(
+            days=self.days, hours=self.hours, minutes=self.minutes, seconds=self.seconds
+        )
+
+    @pydantic.model_validator(mode="after")
+    def _reasonable(self) -> "Delay":
+        if not timedelta(0) < self.duration <= _LONGEST:
+            raise ValueError("a delay must be longer than nothing and at most 366 days")
+        return self
+
+
+Step = Annotated[ChannelStep | Delay, pydantic.Field(discriminator="kind")]
+
+
+def Email(template: str) -> ChannelStep:  # noqa: N802 (reads as what it makes: a step)
+    """Send a template by e-mail."""
+    return ChannelStep("email", template)
+
+
+def _ends_with_a_message(steps: Sequence[Step]) -> Sequence[Step]:
+    if isinstance(steps[-1], Delay):
+        raise ValueError("the last step must not be a delay: nothing would come of it")
+    return tuple(steps)
+
+
+class Definition(pydantic.BaseModel):
+    """What a workflow says, whatever its key."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    #: the type of the events it listens to
+    on: EventType
+    steps: Annotated[
+        Sequence[Step],
+        pydantic.Field(min_length=1, max_length=50),
+        pydantic.AfterValidator(_ends_with_a_message),
+    ]
+    #: each user gets it at most once
+    once: bool = False
+    #: users can't opt out, and it goes before all else
+    critical: bool = False
+
+
+class Workflow(Definition):
+    """What to do when an event of a type arrives, under a key of its own.
+
+    Raises pydantic.ValidationError, which names the field.
+    """
+
+    key: Key
+
+    @property
+    def version(self) -> str:
+        """A hash of the content: the same content, the same version."""
+        content = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        return hashlib.blake2b(content, digest_size=16).hexdigest()

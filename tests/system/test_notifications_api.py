@@ -1,0 +1,348 @@
+"""The Notification Service over HTTP."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from tests.system.house import House, open_house
+from tidings.api.problems import install_problems
+from tidings.core.clock import SystemClock
+from tidings.notifications.api import BULK_BYTES, notifications_router
+from tidings.store.schema import events, users, workflows
+from tidings.store.sqlite import SqliteStore
+
+HELLO = {"on": "GREETED", "steps": [{"kind": "channel", "channel": "email", "template": "hello"}]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    house: House
+    http: httpx2.AsyncClient
+
+    async def problem(self, answer: httpx2.Response) -> tuple[int, str]:
+        assert answer.headers["content-type"] == "application/problem+json"
+        return answer.status_code, answer.json().get("field", "")
+
+
+def make_app(house: House, *, rate: str = "off") -> FastAPI:
+    app = FastAPI()
+    install_problems(app)
+    app.include_router(
+        notifications_router(
+            intake=house.intake,
+            notifications=house.notifications,
+            workflows=house.workflows,
+            register_rate=rate,
+        )
+    )
+    return app
+
+
+def client(app: FastAPI) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx2.AsyncClient(transport=transport, base_url="http://testserver")
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    store = await SqliteStore.open(None, clock=SystemClock())
+    async with open_house(store) as house, client(make_app(house)) as http:
+        await house.users.put("ann", email="ann@example.com", name="Ann", locale=None)
+        yield Api(house=house, http=http)
+    await store.aclose()
+
+
+async def test_an_address_registers_by_query_or_by_body(api: Api) -> None:
+    by_query = await api.http.post("/register?email=bob%2Bnews@example.com")
+    by_body = await api.http.post(
+        "/register", json={"email": "eve@example.com", "name": "Eve", "locale": "pl"}
+    )
+
+    assert (by_query.status_code, by_body.status_code) == (202, 202)
+    assert list(by_query.json()) == list(by_body.json()) == ["event_id"]
+    assert await api.house.count(users) == 3
+
+
+async def test_known_and_unknown_addresses_are_answered_alike(api: Api) -> None:
+    answers = [await api.http.post("/register?email=bob@example.com") for _ in range(2)]
+
+    known, unknown = answers[1], answers[0]
+    assert known.status_code == unknown.status_code
+    assert known.headers == unknown.headers
+    assert [len(each.json()["event_id"]) for each in answers] == [36, 36]
+    assert known.json()["event_id"][14] == unknown.json()["event_id"][14] == "7"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/register?email=", None, "email"),
+        ("/register?email=bob", None, "email"),
+        ("/register?email=bob@example.com&colour=red", None, "colour"),
+        ("/register?email=a@example.com%0d%0aBcc:b@example.com", None, "email"),
+        ("/register", {}, "email"),
+        ("/register", {"email": 7}, "email"),
+        ("/register", {"email": "bob@example.com", "name": "B\nb"}, "name"),
+        ("/register", {"email": "bob@example.com", "locale": "???"}, "locale"),
+        ("/register", {"email": "bob@example.com", "admin": True}, "admin"),
+    ],
+)
+async def test_a_wrong_registration_names_its_field_and_stores_nothing(
+    api: Api, path: str, body: object, field: str
+) -> None:
+    answer = await api.http.post(path, json=body)
+
+    assert await api.problem(answer) == (422, field)
+    assert await api.house.count(events) == 0
+
+
+async def test_registering_without_anything_says_what_to_send(api: Api) -> None:
+    answer = await api.http.post("/register")
+
+    assert await api.problem(answer) == (422, "email")
+    assert "?email=" in answer.json()["detail"]
+
+
+async def test_a_client_that_registers_too_often_is_told_when_to_come_back(api: Api) -> None:
+    async with client(make_app(api.house, rate="2/hour")) as http:
+        answers = [await http.post(f"/register?email=u{n}@example.com") for n in range(3)]
+
+    assert [each.status_code for each in answers] == [202, 202, 429]
+    assert 1 <= int(answers[2].headers["retry-after"]) <= 3600
+    assert await api.house.count(events) == 2
+
+
+async def test_an_event_is_accepted_and_explained(api: Api) -> None:
+    await api.http.put("/v1/workflows/hello", json=HELLO | {"steps": [welcome_step()]})
+    body = {"type": "GREETED", "user_id": "ann", "data": {"n": 1}, "id": "shop/order 7"}
+    refused = await api.http.post("/v1/events", json=body)
+    accepted = await api.http.post("/v1/events", json=body | {"id": "shop/order-7"})
+    await api.house.plan()
+
+    explanation = (await api.http.get("/v1/events/shop/order-7")).json()
+
+    assert await api.problem(refused) == (422, "id")
+    assert accepted.json() == {"event_id": "shop/order-7"}
+    assert (explanation["type"], explanation["state"]) == ("GREETED", "planned")
+    (notification,) = explanation["notifications"]
+    (decision,) = notification["decisions"]
+    (delivery,) = notification["deliveries"]
+    assert (decision["verdict"], decision["rule"]) == ("send", "default")
+    assert (delivery["state"], delivery["address"]) == ("pending", "ann@example.com")
+    assert delivery["attempts"] == []
+    assert explanation["accepted_at"].endswith("Z")
+
+
+async def test_a_repeat_under_a_key_is_marked_as_one(api: Api) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    body = {"type": "GREETED", "user_id": "ann"}
+
+    first = await api.http.post("/v1/events", json=body, headers=headers)
+    again = await api.http.post("/v1/events", json=body, headers=headers)
+    other = await api.http.post("/v1/events", json=body | {"data": {"n": 1}}, headers=headers)
+
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.json() == first.json()
+    assert await api.problem(other) == (422, "Idempotency-Key")
+    assert await api.house.count(events) == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "two words"])
+async def test_a_wrong_key_is_refused(api: Api, key: str) -> None:
+    body = {"type": "GREETED", "user_id": "ann"}
+
+    answer = await api.http.post("/v1/events", json=body, headers={"Idempotency-Key": key})
+
+    assert await api.problem(answer) == (422, "Idempotency-Key")
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "field"),
+    [
+        ({"type": "two words"}, 422, "type"),
+        ({"type": ""}, 422, "type"),
+        ({"user_id": "nobody"}, 404, "user_id"),
+        ({"user_id": "a\nb"}, 422, "user_id"),
+        ({"data": [1]}, 422, "data"),
+        ({"data": {"a": {"b": "\0"}}}, 422, "data.a.b"),
+        ({"data": {"a": 2**64}}, 422, "data.a"),
+        ({"channel": "DELIVERY_CHANNEL"}, 422, "channel"),
+        ({"when": "now"}, 422, "when"),
+    ],
+)
+async def test_a_wrong_event_names_its_field_and_is_not_stored(
+    api: Api, change: dict[str, Any], status: int, field: str
+) -> None:
+    body = {"type": "GREETED", "user_id": "ann"} | change
+
+    answer = await api.http.post("/v1/events", json=body)
+
+    assert await api.problem(answer) == (status, field)
+    assert await api.house.count(events) == 0
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"type": "GREETED", "user_id": "ann", "data": {"a": NaN}}',
+        b'{"type": "GREETED", "user_id": "ann", "data": {"a": 1e999}}',
+        b'{"type": "GREETED", "user_id": "ann", "data": {"a": "\xff"}}',
+        b'{"type": "GREETED", "user_id": "ann", "data": {"a": "\\ud800"}}',
+        b'{"type": "GREETED", "user_id": "ann", "data": ' + b'{"a":' * 500 + b"1" + b"}" * 501,
+    ],
+)
+async def test_what_is_not_sound_json_is_refused(api: Api, raw: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+
+    answer = await api.http.post("/v1/events", content=raw, headers=headers)
+
+    assert (await api.problem(answer))[0] == 422
+    assert await api.house.count(events) == 0
+
+
+async def test_a_bulk_answers_for_each_event_in_order(api: Api) -> None:
+    items = [
+        {"type": "GREETED", "user_id": "ann", "id": "a"},
+        {"type": "GREETED", "user_id": "nobody"},
+        {"type": "GREETED"},
+        {"type": "GREETED", "user_id": "ann", "data": {"a": "x" * 262_144}},
+        {"type": "GREETED", "user_id": "ann", "id": "b"},
+    ]
+
+    answer = await api.http.post("/v1/events/bulk", json={"events": items})
+
+    results = answer.json()["results"]
+    assert answer.status_code == 202
+    assert [each["status"] for each in results] == [202, 404, 422, 413, 202]
+    assert [each.get("event_id") for each in results] == ["a", None, None, None, "b"]
+    assert [each.get("field") for each in results] == [None, "user_id", "user_id", "data", None]
+    assert await api.house.count(events) == 2
+
+
+async def test_a_repeated_bulk_is_accepted_once(api: Api) -> None:
+    items = [{"type": "GREETED", "user_id": "ann", "data": {"n": n}} for n in range(1_000)]
+    headers = {"Idempotency-Key": "x" * 255}
+
+    first = await api.http.post("/v1/events/bulk", json={"events": items}, headers=headers)
+    again = await api.http.post("/v1/events/bulk", json={"events": items}, headers=headers)
+
+    assert first.json() == again.json()
+    assert len({each["event_id"] for each in first.json()["results"]}) == 1_000
+    assert await api.house.count(events) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "field"),
+    [
+        (b'{"events": []}', 422, "events"),
+        (b'{"events": [' + b",".join([b"{}"] * 1_001) + b"]}", 422, "events"),
+        (b'{"events": [1]}', 422, "events.0"),
+        (b" " * (BULK_BYTES + 1), 413, ""),
+    ],
+)
+async def test_a_wrong_bulk_is_refused_as_a_whole(
+    api: Api, raw: bytes, status: int, field: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+
+    answer = await api.http.post("/v1/events/bulk", content=raw, headers=headers)
+
+    assert await api.problem(answer) == (status, field)
+
+
+async def test_without_a_database_nothing_is_accepted(api: Api) -> None:
+    body = {"type": "GREETED", "user_id": "ann"}
+    await api.house.store.aclose()
+
+    answers = [
+        await api.http.post("/register?email=bob@example.com"),
+        await api.http.post("/v1/events", json=body),
+        await api.http.post("/v1/events/bulk", json={"events": [body]}),
+    ]
+
+    assert [each.status_code for each in answers] == [503, 503, 503]
+    assert all(int(each.headers["retry-after"]) >= 1 for each in answers)
+
+
+async def test_a_message_needs_no_workflow(api: Api) -> None:
+    body = {"to": "bob@example.com", "text": "hello"}
+
+    accepted = await api.http.post("/v1/messages", json=body)
+    refused = await api.http.post("/v1/messages", json=body | {"to": "bob"})
+
+    assert accepted.status_code == 202
+    assert await api.problem(refused) == (422, "to")
+
+
+async def test_a_workflow_is_published_shown_and_listed(api: Api) -> None:
+    put = await api.http.put("/v1/workflows/hello", json=HELLO)
+    got = await api.http.get("/v1/workflows/hello")
+    listed = await api.http.get("/v1/workflows")
+
+    assert put.status_code == 200
+    assert got.json() == put.json()
+    assert got.json().items() >= (HELLO | {"key": "hello", "once": False}).items()
+    keys = [each["key"] for each in listed.json()["workflows"]]
+    assert keys == ["direct", "hello", "welcome"]
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "field"),
+    [
+        ("hello", {"key": "other"}, "key"),
+        ("Hello", {}, "key"),
+        ("hello", {"steps": []}, "steps"),
+        ("hello", {"steps": [{"kind": "delay", "hours": 1}]}, "steps"),
+        ("hello", {"colour": "red"}, "colour"),
+    ],
+)
+async def test_a_wrong_workflow_is_not_published(
+    api: Api, key: str, change: dict[str, Any], field: str
+) -> None:
+    before = await api.house.count(workflows)
+
+    answer = await api.http.put(f"/v1/workflows/{key}", json=HELLO | change)
+
+    status, place = await api.problem(answer)
+    assert (status, place.removeprefix("path.")) == (422, field)
+    assert await api.house.count(workflows) == before
+
+
+async def test_what_does_not_exist_is_not_found(api: Api) -> None:
+    assert (await api.http.get("/v1/events/none")).status_code == 404
+    assert (await api.http.get("/v1/workflows/none")).status_code == 404
+
+
+async def test_the_openapi_has_the_bodies_without_dangling_references(api: Api) -> None:
+    document = (await api.http.get("/openapi.json")).json()
+
+    body = document["paths"]["/v1/workflows/{key}"]["put"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert "$defs" not in json.dumps(document["paths"])
+    assert [each["title"] for each in schema["properties"]["steps"]["items"]["oneOf"]] == [
+        "ChannelStep",
+        "Delay",
+    ]
+
+
+async def test_five_hundred_registrations_at_once_are_all_accepted(api: Api) -> None:
+    answers = await asyncio.gather(
+        *(api.http.post(f"/register?email=u{n}@example.com") for n in range(500))
+    )
+
+    assert {each.status_code for each in answers} == {202}
+    assert await api.house.count(events) == 500
+
+
+def welcome_step() -> dict[str, str]:
+    return {"kind": "channel", "channel": "email", "template": "welcome"}

@@ -1,0 +1,249 @@
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.notifications.people import ANN, NOW, catalog, due, due_again, template
+from tidings.core.models import Lane, NotificationState, Recipient, Verdict
+from tidings.core.work import PlannedNotification
+from tidings.notifications.catalog import Catalog
+from tidings.notifications.planner import plan_event, plan_on
+from tidings.notifications.workflow import ChannelStep, Delay, Email, Workflow
+
+HELLO = Workflow(key="hello", on="GREETED", steps=[Email("hello")])
+FOLLOW_UP = Workflow(
+    key="follow-up",
+    on="GREETED",
+    steps=[Email("hello"), Delay(hours=2), ChannelStep("sms", "hello")],
+)
+
+
+def planned(workflow: Workflow, recipient: Recipient = ANN) -> PlannedNotification:
+    (notification,) = plan_event(due(recipient=recipient), catalog(workflow)).notifications
+    return notification
+
+
+def rules(notification: PlannedNotification) -> list[tuple[Verdict, str]]:
+    return [(each.verdict, each.rule) for each in notification.decisions]
+
+
+def test_a_channel_step_sends_to_every_address_of_the_channel() -> None:
+    notification = planned(HELLO)
+
+    assert notification.state is NotificationState.PLANNED
+    assert [each.address for each in notification.deliveries] == [
+        "ann@example.com",
+        "ann@example.org",
+    ]
+    assert rules(notification) == [(Verdict.SEND, "default")] * 2
+    assert {each.due_at for each in notification.deliveries} == {NOW}
+    assert {each.consent_version for each in notification.deliveries} == {3}
+
+
+def test_a_delivery_pins_the_template_of_the_users_language() -> None:
+    templates = [template("hello", "email"), template("hello", "email", "pl")]
+
+    plan = plan_event(due(), catalog(HELLO, templates=templates))
+
+    pinned = {(each.template_version, each.locale) for each in plan.notifications[0].deliveries}
+    assert pinned == {("hello/email/pl", "pl")}
+
+
+def test_a_user_without_an_address_is_skipped_for_that() -> None:
+    notification = planned(HELLO, replace(ANN, addresses={}))
+
+    assert notification.state is NotificationState.SKIPPED
+    assert rules(notification) == [(Verdict.SKIP, "no_address")]
+    assert notification.decisions[0].reason == "the user has no email address"
+
+
+def test_an_opt_out_is_the_rule_that_skips() -> None:
+    notification = planned(HELLO, replace(ANN, preferences={("hello", "email"): False}))
+
+    assert notification.state is NotificationState.SKIPPED
+    assert rules(notification) == [(Verdict.SKIP, "preference")]
+
+
+def test_a_template_that_is_missing_is_the_rule_that_skips() -> None:
+    plan = plan_event(due(), catalog(HELLO, templates=[]))
+
+    assert rules(plan.notifications[0]) == [(Verdict.SKIP, "no_template")]
+
+
+def test_a_critical_workflow_overrides_the_opt_out_and_takes_the_critical_lane() -> None:
+    critical = HELLO.model_copy(update={"critical": True})
+
+    notification = planned(critical, replace(ANN, preferences={("*", "*"): False}))
+
+    assert notification.lane is Lane.CRITICAL
+    assert rules(notification) == [(Verdict.SEND, "critical")] * 2
+
+
+def test_a_notification_keeps_the_lane_of_its_event() -> None:
+    plan = plan_event(due(lane=Lane.BULK), catalog(HELLO))
+
+    assert plan.notifications[0].lane is Lane.BULK
+
+
+def test_a_delay_parks_the_notification_at_the_step_after_it() -> None:
+    notification = planned(FOLLOW_UP)
+
+    assert notification.state is NotificationState.WAITING
+    assert (notification.step, notification.due_at) == (2, NOW + timedelta(hours=2))
+    assert {each.channel for each in notification.deliveries} == {"email"}
+    assert rules(notification)[-1] == (Verdict.WAIT, "delay")
+
+
+def test_after_a_wait_the_rest_is_planned_with_the_user_as_they_are_now() -> None:
+    opted_out = replace(ANN, preferences={("*", "sms"): False})
+
+    sent = plan_on(due_again(FOLLOW_UP, 2), catalog(FOLLOW_UP))
+    skipped = plan_on(due_again(FOLLOW_UP, 2, recipient=opted_out), catalog(FOLLOW_UP))
+
+    assert [each.address for each in sent.deliveries] == ["+48600700800"]
+    assert rules(skipped) == [(Verdict.SKIP, "preference")]
+    assert skipped.state is NotificationState.PLANNED, "its first step was sent before the wait"
+
+
+def test_a_wait_that_nothing_was_sent_before_or_after_ends_skipped() -> None:
+    late = Workflow(key="late", on="GREETED", steps=[Delay(hours=1), Email("hello")])
+
+    notification = plan_on(due_again(late, 1, recipient=replace(ANN, addresses={})), catalog(late))
+
+    assert notification.state is NotificationState.SKIPPED
+
+
+def test_a_notification_goes_on_in_the_version_it_began_in() -> None:
+    newer = FOLLOW_UP.model_copy(update={"steps": (Email("hello"),)})
+    versions = {(FOLLOW_UP.key, FOLLOW_UP.version): FOLLOW_UP}
+    known = replace(catalog(newer), by_version=versions)
+
+    notification = plan_on(due_again(FOLLOW_UP, 2), known)
+
+    assert [each.channel for each in notification.deliveries] == ["sms"]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "known", "rule"),
+    [(None, catalog(FOLLOW_UP), "no_user"), (ANN, catalog(), "no_workflow")],
+)
+def test_what_can_not_go_on_after_a_wait_is_cancelled_with_the_reason(
+    recipient: Recipient | None, known: Catalog, rule: str
+) -> None:
+    notification = plan_on(due_again(FOLLOW_UP, 2, recipient=recipient), known)
+
+    assert notification.state is NotificationState.CANCELLED
+    assert rules(notification) == [(Verdict.SKIP, rule)]
+
+
+def test_an_event_nobody_listens_to_says_so() -> None:
+    plan = plan_event(due("UNHEARD_OF"), catalog(HELLO))
+
+    assert plan.notifications == ()
+    assert plan.reason == "no workflow listens to UNHEARD_OF"
+
+
+def test_an_event_of_a_user_who_is_gone_says_so() -> None:
+    plan = plan_event(due(recipient=None), catalog(HELLO))
+
+    assert plan.notifications == ()
+    assert plan.reason == "there is no user ann any more"
+
+
+def test_every_workflow_that_listens_makes_a_notification() -> None:
+    plan = plan_event(due(), catalog(HELLO, FOLLOW_UP))
+
+    assert [each.workflow for each in plan.notifications] == ["follow-up", "hello"]
+
+
+def test_only_a_registered_user_registers() -> None:
+    assert plan_event(due("REGISTERED_USER"), catalog()).registers
+    assert not plan_event(due("REGISTERED_USER", recipient=None), catalog()).registers
+    assert not plan_event(due("GREETED"), catalog(HELLO)).registers
+
+
+CHANNELS = st.sampled_from(["email", "sms", "push"])
+STEPS = st.builds(ChannelStep, CHANNELS, st.sampled_from(["hello", "missing"])) | st.builds(
+    Delay, minutes=st.integers(1, 500)
+)
+WORKFLOWS = st.builds(
+    lambda steps, once, critical: Workflow(
+        key="any", on="GREETED", steps=[*steps, Email("hello")], once=once, critical=critical
+    ),
+    st.lists(STEPS, max_size=6),
+    st.booleans(),
+    st.booleans(),
+)
+RECIPIENTS = st.builds(
+    lambda addresses, preferences: replace(ANN, addresses=addresses, preferences=preferences),
+    st.dictionaries(
+        CHANNELS, st.lists(st.text("abc", min_size=1), max_size=3, unique=True).map(tuple)
+    ),
+    st.dictionaries(
+        st.tuples(st.sampled_from(["any", "*"]), CHANNELS | st.just("*")), st.booleans()
+    ),
+)
+
+
+def whole_life(workflow: Workflow, recipient: Recipient) -> list[PlannedNotification]:
+    """The notification as first planned, then after each of its waits."""
+    life = [planned(workflow, recipient)]
+    while life[-1].state is NotificationState.WAITING:
+        assert len(life) <= len(workflow.steps), "it waits without end"
+        again = due_again(workflow, life[-1].step, recipient=recipient)
+        life.append(plan_on(replace(again, id=life[0].id), catalog(workflow)))
+    return life
+
+
+@given(WORKFLOWS, RECIPIENTS)
+def test_planning_twice_plans_the_same(workflow: Workflow, recipient: Recipient) -> None:
+    assert whole_life(workflow, recipient) == whole_life(workflow, recipient)
+
+
+@given(WORKFLOWS, RECIPIENTS)
+def test_every_step_ends_in_one_decision_for_each_address(
+    workflow: Workflow, recipient: Recipient
+) -> None:
+    life = whole_life(workflow, recipient)
+
+    decisions = Counter((each.step, each.verdict) for stage in life for each in stage.decisions)
+    deliveries = Counter(each.step for stage in life for each in stage.deliveries)
+    assert {step for step, _ in decisions} == set(range(len(workflow.steps)))
+    for index in range(len(workflow.steps)):
+        assert decisions[index, Verdict.SEND] == deliveries[index]
+        others = decisions[index, Verdict.SKIP] + decisions[index, Verdict.WAIT]
+        assert others == (0 if deliveries[index] else 1)
+
+
+@given(WORKFLOWS, RECIPIENTS)
+def test_no_two_deliveries_share_an_id(workflow: Workflow, recipient: Recipient) -> None:
+    ids = [each.id for stage in whole_life(workflow, recipient) for each in stage.deliveries]
+
+    assert len(set(ids)) == len(ids)
+
+
+@given(WORKFLOWS, RECIPIENTS)
+def test_a_channel_that_was_opted_out_of_never_gets_a_delivery(
+    workflow: Workflow, recipient: Recipient
+) -> None:
+    opted_out = replace(recipient, preferences={("any", "email"): False})
+
+    life = whole_life(workflow.model_copy(update={"critical": False}), opted_out)
+
+    assert "email" not in {each.channel for stage in life for each in stage.deliveries}
+
+
+@given(WORKFLOWS, RECIPIENTS)
+def test_a_notification_is_skipped_only_if_nothing_was_ever_sent(
+    workflow: Workflow, recipient: Recipient
+) -> None:
+    life = whole_life(workflow, recipient)
+
+    sent = any(stage.deliveries for stage in life)
+    if life[-1].state is NotificationState.SKIPPED:
+        assert not sent
+    if sent:
+        assert life[-1].state is NotificationState.PLANNED
