@@ -1,0 +1,1 @@
+"""Analytics Service: counts what happened, for the dashboard and whoever asks."""

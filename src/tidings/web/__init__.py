@@ -1,0 +1,1 @@
+"""The pages a person opens: the dashboard and the dev outbox."""

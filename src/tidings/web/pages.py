@@ -1,0 +1,71 @@
+"""All pages under one router."""
+
+import asyncio
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from tidings.core.errors import NotFound
+from tidings.core.ports import EventBus
+from tidings.web.assets import Assets
+from tidings.web.dashboard_pages import dashboard_router
+from tidings.web.engine import Engine
+from tidings.web.outbox_pages import outbox_router
+from tidings.web.ports import Analytics, DeadLetters, Notifications, Outbox
+from tidings.web.routes import page_route
+from tidings.web.security import docs_response
+
+
+def pages_router(
+    *,
+    analytics: Analytics,
+    notifications: Notifications,
+    outbox: Outbox,
+    dead_letters: DeadLetters,
+    bus: EventBus,
+    stopping: asyncio.Event,
+    title: str = "Tidings",
+    origin: str = "http://localhost:8000",
+) -> APIRouter:
+    """`/dashboard`, `/outbox`, `/docs`, their static files, and `/` leading to the dashboard.
+
+    `origin` is the address that the command to try on an empty page goes to.
+    """
+    assets = Assets()
+    engine = Engine(assets, title=title, origin=origin)
+    router = APIRouter()
+    router.include_router(_entrance(engine, assets))
+    router.include_router(outbox_router(engine=engine, outbox=outbox, bus=bus, stopping=stopping))
+    router.include_router(
+        dashboard_router(
+            engine=engine,
+            analytics=analytics,
+            notifications=notifications,
+            dead_letters=dead_letters,
+            bus=bus,
+            stopping=stopping,
+        )
+    )
+    return router
+
+
+def _entrance(engine: Engine, assets: Assets) -> APIRouter:
+    router = APIRouter(include_in_schema=False, route_class=page_route(engine))
+
+    @router.get("/")
+    async def enter() -> Response:
+        return RedirectResponse("/dashboard")
+
+    @router.get("/docs")
+    async def show_docs() -> Response:
+        return docs_response(engine.render("docs.html"))
+
+    @router.get("/static/{path:path}")
+    async def show_asset(request: Request) -> Response:
+        answer = assets.response(request.url.path)
+        if answer is None:
+            raise NotFound("There is no such file.")
+        return answer
+
+    return router

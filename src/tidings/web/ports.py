@@ -1,0 +1,52 @@
+"""What the pages need of the services they show."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tidings.analytics.summary import Summary
+from tidings.notifications.explanation import Explanation
+from tidings.notifications.recent import EventSummary
+from tidings.store.dead_letters import DeadLetter
+from tidings.store.outbox import OutboxMessage
+
+
+class Notifications(Protocol):
+    """The Notification Service, as far as the pages ask it."""
+
+    async def recent(self, limit: int) -> Sequence[EventSummary]:
+        """The events accepted last, newest first."""
+        ...
+
+    async def explain(self, event_id: str) -> Explanation:
+        """One event with all it led to. Raises NotFound."""
+        ...
+
+
+class Analytics(Protocol):
+    """The Analytics Service, as far as the pages ask it."""
+
+    async def summary(self, *, hours: int) -> Summary:
+        """The figures of the last hours."""
+        ...
+
+
+class Outbox(Protocol):
+    """The dev outbox, as far as the pages ask it."""
+
+    async def recent(
+        self, *, search: str = "", limit: int = 50, before: str | None = None
+    ) -> Sequence[OutboxMessage]:
+        """The newest messages first, older than id `before`."""
+        ...
+
+    async def get(self, outbox_id: str) -> OutboxMessage:
+        """One message. Raises NotFound."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """The dead letters, as far as the pages ask for them."""
+
+    async def recent(self, limit: int) -> Sequence[DeadLetter]:
+        """The newest first."""
+        ...

@@ -1,0 +1,220 @@
+"""What the pages show in these tests, as the services would give it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from tidings.analytics.summary import Count, Summary, summarise
+from tidings.core.errors import NotFound
+from tidings.core.models import Content, Decision, Verdict
+from tidings.notifications.explanation import (
+    ExplainedAttempt,
+    ExplainedDelivery,
+    ExplainedNotification,
+    Explanation,
+)
+from tidings.notifications.recent import EventSummary
+from tidings.store.dead_letters import DeadLetter
+from tidings.store.outbox import OutboxMessage
+
+USER = "u_mq3kzr7d6wv5ua2yj4hn8cxb"
+
+
+def moments_ago(minutes: float) -> datetime:
+    return datetime.now(UTC) - timedelta(minutes=minutes)
+
+
+def message(
+    *,
+    address: str = "ada@example.com",
+    name: str | None = "Ada Lovelace",
+    subject: str | None = "Welcome to the shop",
+    text: str = "Hello Ada,\n\nwelcome. We are glad that you are here.\n",
+    html: str | None = None,
+    minutes: float = 3,
+    id: str | None = None,
+) -> OutboxMessage:
+    return OutboxMessage(
+        id=id or str(uuid4()),
+        message_id=str(uuid4()),
+        channel="email",
+        address=address,
+        recipient_name=name,
+        content=Content(text=text, subject=subject, html=html),
+        created_at=moments_ago(minutes),
+    )
+
+
+def decision(verdict: Verdict, rule: str, reason: str, minutes: float = 3) -> Decision:
+    return Decision(
+        at=moments_ago(minutes), verdict=verdict, rule=rule, reason=reason, step=0, channel="email"
+    )
+
+
+def attempt(outcome: str, error: str | None = None, minutes: float = 2) -> ExplainedAttempt:
+    return ExplainedAttempt(
+        epoch=1,
+        provider="console",
+        outcome=outcome,
+        error=error,
+        fenced=False,
+        started_at=moments_ago(minutes),
+        finished_at=moments_ago(minutes),
+    )
+
+
+def delivery(
+    state: str, reason: str | None = None, attempts: Sequence[ExplainedAttempt] = ()
+) -> ExplainedDelivery:
+    return ExplainedDelivery(
+        id=str(uuid4()),
+        step=0,
+        channel="email",
+        address="ada@example.com",
+        template="welcome",
+        template_version="6f1d0c",
+        state=state,
+        reason=reason,
+        due_at=moments_ago(-1),
+        created_at=moments_ago(3),
+        updated_at=moments_ago(1),
+        attempts=tuple(attempts),
+    )
+
+
+def notification(
+    state: str = "planned",
+    decisions: Sequence[Decision] = (),
+    deliveries: Sequence[ExplainedDelivery] = (),
+) -> ExplainedNotification:
+    return ExplainedNotification(
+        id=str(uuid4()),
+        workflow="welcome",
+        workflow_version="9a0b",
+        user_id=USER,
+        lane="normal",
+        state=state,
+        step=1,
+        due_at=None,
+        created_at=moments_ago(3),
+        decisions=tuple(decisions),
+        deliveries=tuple(deliveries),
+    )
+
+
+def event(
+    *notifications: ExplainedNotification,
+    type: str = "REGISTERED_USER",
+    state: str = "planned",
+    reason: str | None = None,
+    minutes: float = 4,
+) -> Explanation:
+    return Explanation(
+        event_id=str(uuid4()),
+        source="tidings:0198c0de",
+        type=type,
+        user_id=USER,
+        data={},
+        bus_channel="USER_CHANNEL",
+        lane="normal",
+        state=state,
+        reason=reason,
+        time=moments_ago(minutes),
+        accepted_at=moments_ago(minutes),
+        notifications=notifications,
+    )
+
+
+def dead_letter(reason: str = 'specversion must be "1.0"') -> DeadLetter:
+    return DeadLetter(
+        id=str(uuid4()),
+        bus_channel="USER_CHANNEL",
+        entry_id="1763877000000-0",
+        reason=reason,
+        entry={"raw": "{}"},
+        created_at=moments_ago(30),
+    )
+
+
+class SampleNotifications:
+    """Events as the Notification Service tells of them."""
+
+    def __init__(self, *events: Explanation) -> None:
+        self.events = list(events)
+
+    async def recent(self, limit: int) -> Sequence[EventSummary]:
+        return [_summary(event) for event in self.events[:limit]]
+
+    async def explain(self, event_id: str) -> Explanation:
+        for event in self.events:
+            if event.event_id == event_id:
+                return event
+        raise NotFound(f"there is no event {event_id}")
+
+
+class SampleAnalytics:
+    """Counts as the Analytics Service would have folded them."""
+
+    def __init__(self, *counts: Count) -> None:
+        self.counts = list(counts)
+
+    def count(self, outcome: str, number: int = 1, minutes: int = 0) -> None:
+        at = moments_ago(minutes).replace(second=0, microsecond=0)
+        self.counts.append(Count(at=at, outcome=outcome, count=number))
+
+    async def summary(self, *, hours: int) -> Summary:
+        return summarise(self.counts, now=datetime.now(UTC), hours=hours)
+
+
+class SampleOutbox:
+    """Messages as the console provider took them, newest first."""
+
+    def __init__(self, *messages: OutboxMessage) -> None:
+        self.messages = list(messages)
+
+    async def recent(
+        self, *, search: str = "", limit: int = 50, before: str | None = None
+    ) -> Sequence[OutboxMessage]:
+        ids = [message.id for message in self.messages]
+        start = ids.index(before) + 1 if before else 0
+        found = [message for message in self.messages[start:] if _holds(message, search)]
+        return found[:limit]
+
+    async def get(self, outbox_id: str) -> OutboxMessage:
+        for message in self.messages:
+            if message.id == outbox_id:
+                return message
+        raise NotFound(f"there is no message {outbox_id} in the outbox")
+
+
+class SampleDeadLetters:
+    """Entries the bus could not hand on."""
+
+    def __init__(self, *letters: DeadLetter) -> None:
+        self.letters = list(letters)
+
+    async def recent(self, limit: int) -> Sequence[DeadLetter]:
+        return self.letters[:limit]
+
+
+def _holds(message: OutboxMessage, search: str) -> bool:
+    words = f"{message.address} {message.recipient_name} {message.content.subject}"
+    return search.lower() in words.lower()
+
+
+def _summary(event: Explanation) -> EventSummary:
+    outcomes: dict[str, int] = {}
+    for run in event.notifications:
+        for state in [delivery.state for delivery in run.deliveries] or [run.state]:
+            outcomes[state] = outcomes.get(state, 0) + 1
+    return EventSummary(
+        key=event.event_id,
+        event_id=event.event_id,
+        type=event.type,
+        user_id=event.user_id,
+        accepted_at=event.accepted_at,
+        state=event.state,
+        reason=event.reason,
+        workflows=tuple(run.workflow for run in event.notifications),
+        outcomes=outcomes,
+    )

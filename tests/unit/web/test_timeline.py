@@ -1,0 +1,79 @@
+from collections.abc import Mapping
+
+from tests.browser.samples import attempt, decision, delivery, event, notification
+from tidings.core.models import Verdict
+from tidings.notifications.explanation import Explanation
+from tidings.notifications.recent import EventSummary
+from tidings.web.timeline import badges, needs_reason, timeline, unhappy_reasons
+
+
+def summary(
+    outcomes: Mapping[str, int], state: str = "planned", reason: str | None = None
+) -> EventSummary:
+    explained: Explanation = event()
+    return EventSummary(
+        key=explained.event_id,
+        event_id=explained.event_id,
+        type=explained.type,
+        user_id=explained.user_id,
+        accepted_at=explained.accepted_at,
+        state=state,
+        reason=reason,
+        workflows=(),
+        outcomes=outcomes,
+    )
+
+
+def labels(summary: EventSummary) -> list[tuple[str, str]]:
+    return [(badge.label, badge.tone) for badge in badges(summary)]
+
+
+def test_a_planned_event_stands_where_its_messages_stand() -> None:
+    assert labels(summary({"sent": 1, "failed": 2})) == [("sent", "good"), ("2 failed", "bad")]
+
+
+def test_an_event_that_is_not_planned_yet_waits() -> None:
+    assert labels(summary({}, state="due")) == [("waiting", "wait")]
+
+
+def test_an_event_whose_planning_failed_says_so() -> None:
+    assert labels(summary({}, state="failed")) == [("failed", "bad")]
+
+
+def test_a_reason_is_looked_for_only_where_one_is_missing() -> None:
+    assert needs_reason(summary({"skipped": 1}))
+    assert not needs_reason(summary({"sent": 1}))
+    assert not needs_reason(summary({"skipped": 1}, reason="Nobody is there."))
+
+
+def test_each_reason_is_told_once() -> None:
+    refused = decision(Verdict.SKIP, "once", "Welcomed before.")
+    explained = event(
+        notification("skipped", [refused]),
+        notification(deliveries=[delivery("failed", "No mailbox."), delivery("sent")]),
+        notification(deliveries=[delivery("failed", "No mailbox.")]),
+    )
+
+    assert unhappy_reasons(explained) == ("Welcomed before.", "No mailbox.")
+
+
+def test_the_story_is_told_in_the_order_it_happened() -> None:
+    chosen = decision(Verdict.SEND, "default", "Wanted.", minutes=3)
+    calls = [attempt("transient", "421 busy", 2.5), attempt("sent", None, 2)]
+    explained = event(notification(decisions=[chosen], deliveries=[delivery("sent", None, calls)]))
+
+    story = [(entry.badge.label, entry.why, entry.rule) for entry in timeline(explained)]
+
+    assert story == [
+        ("accepted", None, None),
+        ("send", "Wanted.", "default"),
+        ("call transient", "421 busy", None),
+        ("call sent", None, None),
+        ("sent", None, None),
+    ]
+
+
+def test_a_delivery_under_way_has_no_end_in_its_story() -> None:
+    explained = event(notification(deliveries=[delivery("sending")]))
+
+    assert [entry.badge.label for entry in timeline(explained)] == ["accepted"]
