@@ -1,3 +1,28 @@
 """A self-hosted notification system: who to tell, on which channel, when, and why."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tidings.client import AsyncClient
+    from tidings.notification_system import NotificationSystem
+    from tidings.notifications.workflow import ChannelStep, Delay, Email, Workflow
+
 __version__ = "0.1.0"
+
+__all__ = ["AsyncClient", "ChannelStep", "Delay", "Email", "NotificationSystem", "Workflow"]
+
+_HOMES = {
+    "AsyncClient": "tidings.client",
+    "NotificationSystem": "tidings.notification_system",
+    "ChannelStep": "tidings.notifications.workflow",
+    "Delay": "tidings.notifications.workflow",
+    "Email": "tidings.notifications.workflow",
+    "Workflow": "tidings.notifications.workflow",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,187 @@
+"""`NotificationSystem`: everything in one process, by itself or inside your own asyncio program."""
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from tidings.analytics_worker import AnalyticsWorker
+from tidings.channel_worker import ChannelWorker
+from tidings.core.clock import Clock
+from tidings.core.logs import configure_logs, get_logger, join_host_logs
+from tidings.core.models import USER_CHANNEL
+from tidings.core.ports import Worker
+from tidings.core.process import run_until_signal
+from tidings.main import create_app, serve
+from tidings.notification_worker import NotificationWorker
+from tidings.notifications.explanation import Explanation
+from tidings.notifications.workflow import Workflow
+from tidings.notifications.workflows import WorkflowService
+from tidings.settings import Settings
+from tidings.templates.service import TemplateService
+from tidings.users.service import UserService
+from tidings.wiring import System, load_settings, open_system
+
+
+class NotificationSystem:
+    """All of Tidings: `async with NotificationSystem() as system: await system.trigger(...)`.
+
+    By default on SQLite (`tidings.db`) and the in-memory bus; settings come from the environment
+    and from keyword arguments named like the fields of `Settings`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        workflows: Sequence[Workflow] = (),
+        clock: Clock | None = None,
+        stopping: asyncio.Event | None = None,
+        **overrides: Any,
+    ) -> None:
+        self._settings = settings
+        self._overrides = overrides
+        self._workflows = workflows
+        self._clock = clock
+        self._stopping = stopping or asyncio.Event()
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._system: System | None = None
+
+    async def __aenter__(self) -> Self:
+        join_host_logs()
+        settings = self._settings or load_settings(**self._overrides)
+        self._system = await self._stack.enter_async_context(
+            open_system(
+                settings,
+                clock=self._clock,
+                workflows=self._workflows,
+                stopping=self._stopping,
+            )
+        )
+        self._start(all_workers(self._system))
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.system.stopping.set()
+        try:
+            await asyncio.gather(*self._tasks)
+        finally:
+            await self._stack.aclose()
+
+    @property
+    def system(self) -> System:
+        """The services behind this object; only inside `async with`."""
+        if self._system is None:
+            raise RuntimeError("NotificationSystem is not open: use it in `async with`.")
+        return self._system
+
+    @property
+    def users(self) -> UserService:
+        """People, their addresses and preferences."""
+        return self.system.users
+
+    @property
+    def templates(self) -> TemplateService:
+        """Templates and their versions."""
+        return self.system.templates
+
+    @property
+    def workflows(self) -> WorkflowService:
+        """Workflows and their versions."""
+        return self.system.workflows
+
+    async def trigger(
+        self,
+        event_type: str,
+        user_id: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        event_id: str | None = None,
+        idempotency_key: str | None = None,
+        bus_channel: str = USER_CHANNEL,
+    ) -> str:
+        """Say that something happened to a user; the event's id, once it is stored durably.
+
+        Raises NotFound for an unknown user, InvalidInput for what can't be taken.
+        """
+        accepted = await self.system.intake.trigger(
+            event_type,
+            user_id,
+            dict(data or {}),
+            event_id=event_id,
+            idempotency_key=idempotency_key,
+            bus_channel=bus_channel,
+        )
+        return accepted.event_id
+
+    async def register(
+        self, email: str, *, name: str | None = None, locale: str | None = None
+    ) -> str:
+        """Make the user of an address, as `POST /register` does; the event's id."""
+        return await self.system.intake.register(email, name=name, locale=locale)
+
+    async def send(self, to: str, text: str, *, subject: str | None = None) -> str:
+        """Send an e-mail to an address, without any workflow; the event's id."""
+        return await self.system.intake.send(to, text, subject=subject)
+
+    async def explain(self, event_id: str) -> Explanation:
+        """An event with all it led to, and why. Raises NotFound."""
+        return await self.system.notifications.explain(event_id)
+
+    def _start(self, workers: Sequence[Worker]) -> None:
+        self._tasks = [asyncio.create_task(self._run(worker)) for worker in workers]
+
+    async def _run(self, worker: Worker) -> None:
+        try:
+            await worker.run(self.system.stopping)
+        except Exception:
+            get_logger("system").exception("a worker ended for a reason nobody foresaw")
+            self.system.stopping.set()
+            raise
+
+
+async def run(stopping: asyncio.Event) -> None:
+    """The whole system as one process: workers, API and pages, until `stopping` is set."""
+    settings = load_settings()
+    configure_logs(form=settings.log_format, level=settings.log_level)
+    async with NotificationSystem(settings, stopping=stopping) as tidings:
+        app = create_app(tidings.system)
+        await serve(app, settings, stopping, started=lambda url: _greet(url, settings))
+
+
+def main() -> None:
+    """`python -m tidings.notification_system` and `tidings up`."""
+    run_until_signal(run)
+
+
+def all_workers(system: System) -> tuple[Worker, ...]:
+    """One of each worker."""
+    return NotificationWorker(system), ChannelWorker(system), AnalyticsWorker(system)
+
+
+def _greet(url: str, settings: Settings) -> None:
+    sys.stderr.write(
+        f"""
+  Tidings is up. Everything runs in this process; what it keeps is in {settings.database_url}.
+
+    API         {url}/v1
+    API docs    {url}/docs
+    Outbox      {url}/outbox
+    Dashboard   {url}/dashboard
+
+  Try it:  curl -X POST "{url}/register?email=test@example.com"
+
+"""
+    )
+
+
+if __name__ == "__main__":
+    main()

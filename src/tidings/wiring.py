@@ -1,0 +1,191 @@
+"""The only place that picks implementations: settings in, a working system out.
+
+What is not picked is not imported: the one process on SQLite starts without asyncpg and redis.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidings.analytics.service import AnalyticsService
+from tidings.channels.registry import ProviderPorts, installed_providers, load_provider
+from tidings.core.clock import Clock, SystemClock
+from tidings.core.errors import ConfigurationError
+from tidings.core.ids import Ids
+from tidings.core.metrics import Metrics
+from tidings.core.models import DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL
+from tidings.core.ports import EventBus, Provider, Store
+from tidings.delivery.retry import exponential
+from tidings.delivery.service import DeliveryService
+from tidings.notifications.intake import Intake
+from tidings.notifications.service import NotificationService
+from tidings.notifications.workflow import Workflow
+from tidings.notifications.workflows import WorkflowService
+from tidings.settings import Settings, read_settings
+from tidings.store.dead_letters import DeadLetters
+from tidings.store.outbox import Outbox
+from tidings.templates.service import TemplateService
+from tidings.users.service import UserService
+
+NOTIFICATION_GROUP = "notification"
+ANALYTICS_GROUP = "analytics"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """All services of one process, on the implementations its settings ask for."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    metrics: Metrics
+    store: Store
+    bus: EventBus
+    users: UserService
+    templates: TemplateService
+    workflows: WorkflowService
+    intake: Intake
+    notifications: NotificationService
+    delivery: DeliveryService
+    analytics: AnalyticsService
+    outbox: Outbox
+    dead_letters: DeadLetters
+    #: channel → its provider's name and the provider
+    providers: Mapping[str, tuple[str, Provider]]
+    #: set when the process is to end; open streams end with it
+    stopping: asyncio.Event
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process; knows the installed providers' options too."""
+    return read_settings(providers=installed_providers(), **overrides)
+
+
+@asynccontextmanager
+async def open_system(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    workflows: Sequence[Workflow] = (),
+    stopping: asyncio.Event | None = None,
+) -> AsyncIterator[System]:
+    """Open everything the settings ask for; leaving closes it in reverse order.
+
+    Raises ConfigurationError for what can't work, Unavailable when the database is down.
+    """
+    async with AsyncExitStack() as stack:
+        system = await _build(settings, clock or SystemClock(), stopping or asyncio.Event(), stack)
+        await system.templates.load(*_folders(settings))
+        await system.workflows.load(settings.workflows, workflows)
+        yield system
+
+
+async def _build(
+    settings: Settings, clock: Clock, stopping: asyncio.Event, stack: AsyncExitStack
+) -> System:
+    _refuse_half_a_cluster(settings)
+    metrics, ids = Metrics(), Ids()
+    store = await _open_store(settings, clock)
+    stack.push_async_callback(store.aclose)
+    bus = _open_bus(settings, metrics, clock)
+    stack.push_async_callback(bus.aclose)
+    outbox = Outbox(store, clock=clock, ids=ids)
+    providers = await _load_providers(settings, outbox, stack)
+    users = UserService(store, clock=clock)
+    templates = TemplateService(store, clock=clock)
+    workflows = WorkflowService(store, clock=clock)
+    intake = Intake(
+        store=store, bus=bus, workflows=workflows, clock=clock, ids=ids, metrics=metrics
+    )
+    stack.push_async_callback(intake.aclose)
+    return System(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        metrics=metrics,
+        store=store,
+        bus=bus,
+        users=users,
+        templates=templates,
+        workflows=workflows,
+        intake=intake,
+        notifications=NotificationService(
+            store=store,
+            bus=bus,
+            workflows=workflows,
+            templates=templates,
+            clock=clock,
+            ids=ids,
+            metrics=metrics,
+        ),
+        delivery=DeliveryService(
+            store=store,
+            bus=bus,
+            templates=templates,
+            providers=providers,
+            retry=exponential(),
+            metrics=metrics,
+            clock=clock,
+            ids=ids,
+            reject_address=users.reject_address,
+            slots=settings.slots,
+            lease_seconds=settings.lease_seconds,
+            beat_seconds=settings.beat_seconds,
+            poll_seconds=settings.poll_seconds,
+            drain_seconds=settings.drain_seconds,
+        ),
+        analytics=AnalyticsService(store, clock=clock),
+        outbox=outbox,
+        dead_letters=DeadLetters(store, clock=clock),
+        providers=providers,
+        stopping=stopping,
+    )
+
+
+async def _open_store(settings: Settings, clock: Clock) -> Store:
+    if settings.uses_sqlite:
+        from tidings.store.sqlite import SqliteStore
+
+        return await SqliteStore.open(settings.sqlite_path, clock=clock)
+    from tidings.store.postgres import PostgresStore
+
+    return await PostgresStore.open(settings.database_url, clock=clock)
+
+
+def _open_bus(settings: Settings, metrics: Metrics, clock: Clock) -> EventBus:
+    groups: dict[str, tuple[str, ...]] = dict.fromkeys(
+        settings.bus_channels, (NOTIFICATION_GROUP, ANALYTICS_GROUP)
+    )
+    groups[DELIVERY_CHANNEL] = (NOTIFICATION_GROUP, ANALYTICS_GROUP)
+    groups[DEAD_LETTER_CHANNEL] = (NOTIFICATION_GROUP,)
+    if settings.redis_url is None:
+        from tidings.memory_bus import MemoryEventBus
+
+        return MemoryEventBus(groups=groups, metrics=metrics, clock=clock)
+    from tidings.event_bus import RedisEventBus
+
+    return RedisEventBus(settings.redis_url, groups=groups, metrics=metrics, clock=clock)
+
+
+async def _load_providers(
+    settings: Settings, outbox: Outbox, stack: AsyncExitStack
+) -> Mapping[str, tuple[str, Provider]]:
+    ports = ProviderPorts(outbox=outbox, email_from=settings.email_from)
+    name = settings.email_provider
+    provider = load_provider(name, settings.provider_options(name), ports)
+    stack.push_async_callback(provider.aclose)
+    return {"email": (name, provider)}
+
+
+def _folders(settings: Settings) -> tuple[Path, ...]:
+    return (settings.templates,) if settings.templates else ()
+
+
+def _refuse_half_a_cluster(settings: Settings) -> None:
+    if settings.uses_sqlite and settings.redis_url is not None:
+        raise ConfigurationError(
+            "TIDINGS_REDIS_URL is set but TIDINGS_DATABASE_URL is SQLite, which serves one "
+            "process: set TIDINGS_DATABASE_URL to a PostgreSQL, or unset TIDINGS_REDIS_URL."
+        )

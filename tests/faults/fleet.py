@@ -1,0 +1,114 @@
+"""The program's own processes, to be started, killed and started again."""
+
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from tests.servers import lifeline
+from tests.servers.ports import free_port
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0
+"""Seconds for a process to come up on a busy machine."""
+
+
+class Fleet:
+    """Processes on one database and one bus; leaving it kills them all."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.ledger = folder / "ledger.jsonl"
+        self.port = free_port()
+        self._sink_port = free_port()
+        self._settings = dict(settings)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        self._spawn("sink", "tests.faults.smtp_sink", str(self._sink_port), str(self.ledger))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.kill(*self._processes)
+
+    @property
+    def url(self) -> str:
+        """Where the API answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, name: str, *command: str) -> None:
+        """Start `python -m tidings.…` under a name."""
+        self._spawn(name, *command)
+
+    def start_api(self, module: str = "tidings.main") -> None:
+        """Start what serves the API and wait until it is ready."""
+        self._spawn("api", module)
+        wait_until(self._is_ready, f"{module} is ready", self.log)
+
+    def kill(self, *names: str) -> None:
+        """End processes by SIGKILL, all at once."""
+        for name in names:
+            self._processes[name].send_signal(signal.SIGKILL)
+        for name in names:
+            self._processes.pop(name).wait()
+
+    def terminate(self, name: str) -> float:
+        """End a process by SIGTERM; the seconds it took."""
+        began = time.monotonic()
+        self._processes[name].send_signal(signal.SIGTERM)
+        self._processes.pop(name).wait(PATIENCE)
+        return time.monotonic() - began
+
+    def log(self, name: str | None = None) -> str:
+        """What the processes wrote."""
+        paths = sorted(self.folder.glob(f"{name or '*'}.log"))
+        return "\n".join(path.read_text(errors="replace")[-20_000:] for path in paths)
+
+    def _spawn(self, name: str, *command: str) -> None:
+        self._processes[name] = lifeline.spawn(
+            [sys.executable, "-m", *command],
+            folder=self.folder,
+            stop=signal.SIGKILL,
+            environment=self._environment(),
+            log=f"{name}.log",
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **lifeline.ENVIRONMENT,
+            "PYTHONPATH": str(ROOT),
+            "TIDINGS_PORT": str(self.port),
+            "TIDINGS_REGISTER_RATE": "off",
+            "TIDINGS_EMAIL_PROVIDER": "smtp",
+            "TIDINGS_SMTP_HOST": "127.0.0.1",
+            "TIDINGS_SMTP_PORT": str(self._sink_port),
+            "TIDINGS_SMTP_TLS": "off",
+            "TIDINGS_LOG_LEVEL": "warning",
+            **self._settings,
+        }
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def wait_until(
+    condition: Callable[[], bool],
+    what: str,
+    story: Callable[[], str],
+    *,
+    seconds: float = PATIENCE,
+) -> None:
+    """Ask again and again until it holds; fails with the story after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}\n{story()[-8000:]}")
+        time.sleep(0.02)

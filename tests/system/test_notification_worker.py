@@ -1,0 +1,270 @@
+"""The notification worker: hears, stores, plans, tells; and ends when it is asked to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import structlog
+
+from tidings.core.clock import SystemClock
+from tidings.core.errors import NotFound, Unavailable
+from tidings.core.ids import event_key
+from tidings.core.models import (
+    DELIVERIES_SETTLED,
+    DELIVERY_CHANNEL,
+    USER_CHANNEL,
+    Event,
+)
+from tidings.core.work import Acceptance, Accepted
+from tidings.notification_worker import NotificationWorker
+from tidings.notifications.intake import Intake
+from tidings.settings import Settings
+from tidings.store.sqlite import SqliteStore
+from tidings.wiring import System, open_system
+
+NEVER = 3600.0
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[System]:
+    """A system whose workers would not look by themselves for an hour."""
+    settings = Settings(database_url="sqlite://", email_provider="recording", poll_seconds=NEVER)
+    async with open_system(settings) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def working(system: System) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(NotificationWorker(system).run(stopping))
+        try:
+            yield
+        finally:
+            stopping.set()
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(5):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+def planned(system: System, event_id: str) -> Callable[[], Awaitable[bool]]:
+    async def condition() -> bool:
+        try:
+            return (await system.notifications.explain(event_id)).state == "planned"
+        except NotFound:
+            return False
+
+    return condition
+
+
+def buried(system: System) -> Callable[[], Awaitable[bool]]:
+    async def condition() -> bool:
+        return bool(await system.dead_letters.recent(1))
+
+    return condition
+
+
+def foreign(event_id: str = "7", **change: Any) -> Event:
+    fields: dict[str, Any] = {"type": "REGISTERED_USER", "data": {"email": "bob@example.com"}}
+    return Event(id=event_id, source="shop", time=datetime.now(UTC), **{**fields, **change})
+
+
+def nested(levels: int) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for _ in range(levels):
+        data = {"x": data}
+    return data
+
+
+def lines(logs: Sequence[Any], part: str) -> list[str]:
+    return [line["event"] for line in logs if line.get("part") == part]
+
+
+async def test_a_registration_is_heard_and_planned_without_waiting_for_the_poll(
+    system: System,
+) -> None:
+    async with working(system):
+        event_id = await system.intake.register("bob@example.com")
+
+        await eventually(planned(system, event_id))
+
+
+async def test_what_the_bus_never_told_is_found_by_polling(system: System) -> None:
+    await system.bus.aclose()
+    hasty = replace(system, settings=system.settings.model_copy(update={"poll_seconds": 0.05}))
+    async with working(hasty):
+        await asyncio.sleep(0)
+        event_id = await system.intake.register("bob@example.com")
+
+        await eventually(planned(system, event_id))
+
+
+async def test_the_welcome_is_told_from_hearing_to_planning_once_for_each(
+    system: System,
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with working(system):
+            first = await system.intake.register("bob@example.com")
+            await eventually(planned(system, first))
+            second = await system.intake.register("bob@example.com")
+            await eventually(planned(system, second))
+
+    told = [line for line in logs if "welcome e-mail" in str(line["event"])]
+    assert lines(logs, "notification-worker").count("heard REGISTERED_USER") == 2
+    assert [(line["event"], line["event_id"]) for line in told] == [
+        ("welcome e-mail goes into the plan", first),
+        ("welcome e-mail goes into the plan", second),
+    ]
+    verdicts = [line["rule"] for line in logs if line["event"] == "notification skipped"]
+    assert verdicts[-1] == "once"
+    assert "bob@example.com" not in str(logs)
+
+
+async def test_what_others_publish_is_stored_once_and_planned(system: System) -> None:
+    async with working(system):
+        await system.bus.publish(USER_CHANNEL, foreign(), foreign())
+
+        await eventually(planned(system, event_key("shop", "7")))
+
+    explanation = await system.notifications.explain(event_key("shop", "7"))
+    assert (explanation.event_id, explanation.source) == ("7", "shop")
+    assert [each.workflow for each in explanation.notifications] == ["welcome"]
+    assert len(await system.notifications.recent(10)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"type": "ORDERED", "user_id": "nobody"}, "there is no user nobody"),
+        ({"data": {"email": "nonsense"}}, "email:"),
+        ({"type": "two words"}, "type must be"),
+    ],
+)
+async def test_what_can_not_be_taken_is_buried_with_its_reason_and_the_worker_goes_on(
+    system: System, change: dict[str, Any], reason: str
+) -> None:
+    async with working(system):
+        await system.bus.publish(USER_CHANNEL, foreign("bad", **change), foreign("good"))
+
+        await eventually(planned(system, event_key("shop", "good")))
+        await eventually(buried(system))
+
+    (letter,) = await system.dead_letters.recent(10)
+    assert letter.reason.startswith(reason)
+    assert letter.entry["id"] == "bad"
+    with pytest.raises(NotFound):
+        await system.notifications.explain(event_key("shop", "bad"))
+
+
+@pytest.mark.parametrize(
+    "data", [{"x": "\0"}, nested(1_000)], ids=["null characters", "nested without end"]
+)
+async def test_data_that_no_database_keeps_is_buried_and_the_letter_can_be_kept(
+    system: System, data: dict[str, Any]
+) -> None:
+    async with working(system):
+        await system.bus.publish(USER_CHANNEL, foreign("bad", data=data), foreign("good"))
+
+        await eventually(planned(system, event_key("shop", "good")))
+        await eventually(buried(system))
+
+    (letter,) = await system.dead_letters.recent(10)
+    assert letter.reason.startswith("data.x")
+    assert "bad" in letter.entry
+
+
+class FlakyStore(SqliteStore):
+    """Fails to accept a number of times."""
+
+    failures = 0
+
+    async def accept(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("no database")
+        return await super().accept(acceptances)
+
+
+async def test_what_was_heard_while_the_database_was_down_is_kept_not_buried(
+    system: System,
+) -> None:
+    store = await FlakyStore.open(None, clock=SystemClock())
+    assert isinstance(store, FlakyStore)
+    store.failures = 3
+    intake = Intake(
+        store=store,
+        bus=system.bus,
+        workflows=system.workflows,
+        clock=system.clock,
+        ids=system.ids,
+        metrics=system.metrics,
+    )
+    with structlog.testing.capture_logs() as logs:
+        async with working(replace(system, intake=intake)):
+            await system.bus.publish(USER_CHANNEL, foreign())
+
+            await eventually(stored(store))
+
+    assert await system.dead_letters.recent(1) == []
+    complaints = [line for line in logs if "the database does not answer" in str(line["event"])]
+    assert len(complaints) == 1, "at most one line a second"
+    await store.aclose()
+
+
+def stored(store: SqliteStore) -> Callable[[], Awaitable[bool]]:
+    async def condition() -> bool:
+        return bool(
+            await store.run(lambda each: each.exec_driver_sql("SELECT 1 FROM events").all())
+        )
+
+    return condition
+
+
+async def test_outcomes_are_told_in_words(system: System) -> None:
+    outcome = {
+        "delivery_id": "d1",
+        "event_id": "e1",
+        "user_id": "u1",
+        "workflow": "welcome",
+        "channel": "email",
+        "state": "failed",
+        "reason": "the mailbox is full",
+    }
+    source = system.store.installation.source
+    strange = foreign(type=DELIVERIES_SETTLED, data={"outcomes": "none"})
+    settled = foreign(type=DELIVERIES_SETTLED, data={"outcomes": [outcome]})
+
+    with structlog.testing.capture_logs() as logs:
+
+        async def told() -> bool:
+            return "welcome e-mail failed" in lines(logs, "notification-worker")
+
+        async with working(system):
+            await system.bus.publish(DELIVERY_CHANNEL, strange, replace(settled, source=source))
+            await eventually(told)
+
+    (line,) = [line for line in logs if line["event"] == "welcome e-mail failed"]
+    assert (line["event_id"], line["delivery_id"]) == ("e1", "d1")
+    assert line["reason"] == "the mailbox is full"
+
+
+async def test_a_worker_that_has_nothing_to_do_ends_at_once(system: System) -> None:
+    async with asyncio.timeout(2), working(system):
+        await asyncio.sleep(0.05)
+
+
+async def test_one_pass_plans_what_is_due_without_the_bus(system: System) -> None:
+    event_id = await system.intake.register("bob@example.com")
+    worker = NotificationWorker(system)
+
+    handled = [await worker.work(), await worker.work()]
+
+    assert handled == [1, 0]
+    assert await planned(system, event_id)()
