@@ -67,17 +67,17 @@ async def test_what_any_group_has_not_acknowledged_is_kept(
 async def test_a_group_nobody_reads_does_not_fill_redis_and_is_named_in_the_log(
     make_bus: MakeBus, redis: Redis
 ) -> None:
-    bus = make_bus({USER_CHANNEL: ["read", "abandoned"]}, retention=0.5)
+    bus = make_bus({USER_CHANNEL: ["read", "abandoned"]}, retention=1.0)
     with capture_logs() as logs:
         async with bus.subscribe(USER_CHANNEL, group="read") as subscription:
             await bus.publish(USER_CHANNEL, *events(100))
             await handle(subscription, 100)
             await until(lambda: has_length(redis, USER_CHANNEL, 0))
 
-    [loss] = [line for line in logs if line["event"] == "bus_entries_lost"]
-    assert loss["groups"] == ["abandoned"]
-    assert loss["entries"] == 100
-    assert loss["bus_channel"] == USER_CHANNEL
+    losses = [line for line in logs if line["event"] == "bus_entries_lost"]
+    assert {tuple(loss["groups"]) for loss in losses} == {("abandoned",)}
+    assert sum(loss["entries"] for loss in losses) == 100
+    assert {loss["bus_channel"] for loss in losses} == {USER_CHANNEL}
 
 
 async def test_retention_says_nothing_where_nothing_is_lost(
