@@ -9,7 +9,7 @@ ARGS ?= -n 2
 BENCHMARKS := $(sort $(wildcard bench/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format bench clean
+.PHONY: help run test faults check lint format bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +19,9 @@ run: $(VENV)/.runtime  ## Start Tidings: everything in one process, on SQLite an
 
 test: $(VENV)/.dev  ## Run the whole test suite (ARGS="..." goes to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+faults: $(VENV)/.dev  ## Kill, flush and restart everything under 10,000 registrations
+	@TIDINGS_TEST_REGISTRATIONS=10000 $(BIN)/python -m pytest -n 0 tests/faults
 
 check: lint test  ## All that must hold before a commit: format, lint, types, layers, tests
 

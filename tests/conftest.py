@@ -1,12 +1,16 @@
 """Fixtures every test may ask for; a server starts only when the first test asks for it."""
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.servers.missing import in_ci
 from tests.servers.postgres import PostgresServer, open_postgres
 from tests.servers.redis import RedisServer, open_redis
+from tidings.core.clock import SystemClock
+from tidings.store.postgres import PostgresStore
 
 MARKERS_BY_FIXTURE = {
     "redis_server": "redis",
@@ -43,6 +47,30 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The address of a fresh, empty database."""
     postgres_server.start()
     url = postgres_server.create_database()
+    yield url
+    postgres_server.start()
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: PostgresServer) -> str:
+    """A database with our schema, to be copied: copying is quicker than migrating."""
+    url = postgres_server.create_database()
+
+    async def migrate() -> None:
+        store = await PostgresStore.open(url, clock=SystemClock())
+        await store.aclose()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:  # a loop may be running here
+        thread.submit(asyncio.run, migrate()).result()
+    return url
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres_server: PostgresServer, migrated_database: str) -> Iterator[str]:
+    """The address of a fresh database that has our schema and nothing in it."""
+    postgres_server.start()
+    url = postgres_server.create_database(migrated_database)
     yield url
     postgres_server.start()
     postgres_server.drop_database(url)

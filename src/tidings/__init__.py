@@ -7,10 +7,19 @@ if TYPE_CHECKING:
     from tidings.client import AsyncClient
     from tidings.notification_system import NotificationSystem
     from tidings.notifications.workflow import ChannelStep, Delay, Email, Workflow
+    from tidings.users.people import Preference
 
 __version__ = "0.1.0"
 
-__all__ = ["AsyncClient", "ChannelStep", "Delay", "Email", "NotificationSystem", "Workflow"]
+__all__ = [
+    "AsyncClient",
+    "ChannelStep",
+    "Delay",
+    "Email",
+    "NotificationSystem",
+    "Preference",
+    "Workflow",
+]
 
 _HOMES = {
     "AsyncClient": "tidings.client",
@@ -18,6 +27,7 @@ _HOMES = {
     "ChannelStep": "tidings.notifications.workflow",
     "Delay": "tidings.notifications.workflow",
     "Email": "tidings.notifications.workflow",
+    "Preference": "tidings.users.people",
     "Workflow": "tidings.notifications.workflow",
 }
 

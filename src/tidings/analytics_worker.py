@@ -4,25 +4,28 @@
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 
 from tidings.analytics.service import AnalyticsService
 from tidings.analytics.summary import in_words
 from tidings.core.errors import Unavailable
-from tidings.core.logs import configure_logs, get_logger
+from tidings.core.logs import get_logger
 from tidings.core.loops import BackOff, pause, until
 from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL, REGISTERED_USER, Event
 from tidings.core.ports import Received
 from tidings.core.process import run_until_signal
 from tidings.core.quiet_log import QuietLog
-from tidings.wiring import ANALYTICS_GROUP, System, load_settings, open_system
+from tidings.wiring import ANALYTICS_GROUP, System, open_service
 
 #: what changes the figures
 NEWS = frozenset({REGISTERED_USER, DELIVERIES_SETTLED})
 
 #: seconds between two batches, so that a rush of news becomes few folds
 BREATH = 0.1
+#: seconds between two lines about the figures: a summary costs more than a fold
+QUIET = 5.0
 
 _log = get_logger("analytics-worker")
 
@@ -33,17 +36,16 @@ async def update_analytics(analytics: AnalyticsService, events: Sequence[Event] 
     Raises Unavailable when the database can't be reached.
     """
     _tell_heard(events)
-    folded = await analytics.fold()
-    if folded:
-        totals = (await analytics.summary(hours=24)).totals
-        _log.info(f"the dashboard now shows {in_words(totals)} in the last 24 hours", folded=folded)
-    return folded
+    return await analytics.fold()
 
 
 class AnalyticsWorker:
     """Hears what happened and folds it in; also looks by itself, since news may be lost."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, *, quiet: float = QUIET) -> None:
+        self._quiet = quiet
+        self._tell_after = 0.0
+        self._untold = 0
         self._analytics = system.analytics
         self._bus = system.bus
         self._bus_channels = (*system.settings.bus_channels, DELIVERY_CHANNEL)
@@ -58,15 +60,15 @@ class AnalyticsWorker:
 
     async def work(self) -> int:
         """Fold once; how much was new. Raises Unavailable."""
-        return await update_analytics(self._analytics)
+        return await self._update()
 
     async def _listen(self, stopping: asyncio.Event) -> None:
         back_off = BackOff()
         while not stopping.is_set():
             try:
                 await self._hear_all(stopping, back_off)
-            except Unavailable as error:
-                self._complain("the bus does not answer; figures are found by polling", error)
+            except Exception as error:  # the figures are in the database, whatever it was
+                self._complain("the bus can't be heard; figures are found by polling", error)
             await back_off.pause(stopping)
 
     async def _hear_all(self, stopping: asyncio.Event, back_off: BackOff) -> None:
@@ -82,10 +84,10 @@ class AnalyticsWorker:
         if not events:
             return
         try:
-            await update_analytics(self._analytics, events)
-        except Unavailable as error:
+            await self._update(events)
+        except Exception as error:
             # the deltas stay in the database for the next poll, so the news need not wait
-            self._complain("the database does not answer; the next poll will catch up", error)
+            self._complain("figures could not be folded; the next poll will catch up", error)
 
     async def _poll(self, stopping: asyncio.Event) -> None:
         back_off = BackOff()
@@ -94,12 +96,28 @@ class AnalyticsWorker:
                 await self.work()
                 back_off.reset()
                 await pause(stopping, self._poll_seconds)
-            except Unavailable as error:
-                self._complain("the database does not answer; trying again", error)
+            except Exception as error:  # the figures are in the database, whatever it was
+                self._complain("figures could not be folded; trying again", error)
                 await back_off.pause(stopping)
 
-    def _complain(self, sentence: str, error: Unavailable) -> None:
-        self._quiet_log.warning(sentence, reason=str(error))
+    async def _update(self, events: Sequence[Event] = ()) -> int:
+        folded = await update_analytics(self._analytics, events)
+        self._untold += folded
+        if self._untold and time.monotonic() >= self._tell_after:
+            await self._tell_figures()
+        return folded
+
+    async def _tell_figures(self) -> None:
+        told, self._untold = self._untold, 0
+        self._tell_after = time.monotonic() + self._quiet
+        totals = (await self._analytics.summary(hours=24)).totals
+        _log.info(f"the dashboard now shows {in_words(totals)} in the last 24 hours", folded=told)
+
+    def _complain(self, sentence: str, error: Exception) -> None:
+        if isinstance(error, Unavailable):
+            self._quiet_log.warning(sentence, reason=str(error))
+        else:
+            self._quiet_log.error(sentence, error)
 
 
 def _tell_heard(events: Sequence[Event]) -> None:
@@ -110,9 +128,7 @@ def _tell_heard(events: Sequence[Event]) -> None:
 
 
 async def _run(stopping: asyncio.Event) -> None:
-    settings = load_settings()
-    configure_logs(form=settings.log_format, level=settings.log_level)
-    async with open_system(settings, stopping=stopping) as system:
+    async with open_service(stopping) as system:
         await AnalyticsWorker(system).run(stopping)
 
 

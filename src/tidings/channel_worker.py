@@ -4,12 +4,12 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from tidings.core.logs import configure_logs, get_logger
+from tidings.core.logs import get_logger
 from tidings.core.loops import BackOff
 from tidings.core.models import BELL_CHANNEL
 from tidings.core.process import run_until_signal
 from tidings.core.quiet_log import QuietLog
-from tidings.wiring import System, load_settings, open_system
+from tidings.wiring import System, open_service
 
 _log = get_logger("channel-worker")
 
@@ -57,9 +57,7 @@ class ChannelWorker:
 
 async def run_worker(stopping: asyncio.Event, *, channels: Sequence[str]) -> None:
     """Open the system of the environment's settings and deliver until `stopping`."""
-    settings = load_settings()
-    configure_logs(form=settings.log_format, level=settings.log_level)
-    async with open_system(settings, stopping=stopping) as system:
+    async with open_service(stopping) as system:
         await ChannelWorker(system, channels=channels).run(stopping)
 
 

@@ -23,11 +23,14 @@ app = typer.Typer(
 worker = typer.Typer(help="Start one kind of worker.", no_args_is_help=True)
 app.add_typer(worker, name="worker")
 
-Url = Annotated[str, typer.Option(help="Where the system answers.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the system answers; else TIDINGS_URL, else this machine's TIDINGS_PORT."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Result = TypeVar("Result")
-
-LOCAL = "http://localhost:8000"
 
 
 def main() -> None:
@@ -37,6 +40,15 @@ def main() -> None:
     except TidingsError as error:
         typer.secho(f"tidings: {error}", fg="red", err=True)
         raise SystemExit(1) from None
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=lambda asked: _show_version(asked=asked))
+    ] = False,
+) -> None:
+    """Tell people what happened, on the channel they chose, and say why."""
 
 
 @app.command(epilog="Example: tidings up")
@@ -86,12 +98,12 @@ def send(
     to: Annotated[str, typer.Argument(help="An e-mail address.")],
     text: Annotated[str, typer.Argument(help="What to say.")],
     subject: Annotated[str | None, typer.Option(help="The subject line.")] = None,
-    url: Url = LOCAL,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Send one e-mail without any workflow."""
     event_id = _ask(url, lambda client: client.send(to, text, subject=subject))
-    _print({"event_id": event_id}, f"accepted: tidings explain {event_id}", as_json=as_json)
+    _print({"event_id": event_id}, _accepted(event_id, url), as_json=as_json)
 
 
 @app.command(epilog="""Example: tidings trigger ORDER_SHIPPED u1 --data '{"order": "A-7"}'""")
@@ -100,7 +112,7 @@ def trigger(
     user_id: Annotated[str, typer.Argument(help="To whom.")],
     data: Annotated[str, typer.Option(help="What templates may say of it, as JSON.")] = "{}",
     key: Annotated[str | None, typer.Option(help="Idempotency key.")] = None,
-    url: Url = LOCAL,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Say that something happened to a user."""
@@ -108,13 +120,13 @@ def trigger(
     event_id = _ask(
         url, lambda client: client.trigger(event_type, user_id, parsed, idempotency_key=key)
     )
-    _print({"event_id": event_id}, f"accepted: tidings explain {event_id}", as_json=as_json)
+    _print({"event_id": event_id}, _accepted(event_id, url), as_json=as_json)
 
 
 @app.command(epilog="Example: tidings explain 01a206e6-6ca0-7000-a741-c8e0f148a620 --json")
 def explain(
     event_id: Annotated[str, typer.Argument(help="The event's id.")],
-    url: Url = LOCAL,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what an event led to, and why."""
@@ -129,21 +141,47 @@ def story(explanation: Mapping[str, Any]) -> str:
         lines.append(f"  {explanation['reason']}")
     for notification in explanation["notifications"]:
         lines.append(f"  {notification['workflow']}: {notification['state']}")
-        lines += [f"    {one['verdict']}: {one['reason']}" for one in notification["decisions"]]
-        lines += [_delivery_line(delivery) for delivery in notification["deliveries"]]
+        lines += [_decision_line(decision) for decision in notification["decisions"]]
+        for delivery in notification["deliveries"]:
+            lines += _delivery_lines(delivery)
     return "\n".join(lines)
 
 
-def _delivery_line(delivery: Mapping[str, Any]) -> str:
+def _show_version(*, asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(version("tidings"))
+        raise typer.Exit
+
+
+def _accepted(event_id: str, url: str | None) -> str:
+    where = f" --url {url}" if url else ""
+    return f"Accepted. To see what became of it: tidings explain {event_id}{where}"
+
+
+def _decision_line(decision: Mapping[str, Any]) -> str:
+    return f"    {decision['verdict']} ({decision['rule']}): {decision['reason']}"
+
+
+def _delivery_lines(delivery: Mapping[str, Any]) -> list[str]:
     reason = f": {delivery['reason']}" if delivery.get("reason") else ""
-    return f"    {delivery['channel']}: {delivery['state']}{reason}"
+    attempts = [
+        f"      {one['started_at']} {one['provider']}: {one['outcome']} {one.get('error') or ''}"
+        for one in delivery["attempts"]
+    ]
+    return [f"    {delivery['channel']}: {delivery['state']}{reason}", *attempts]
 
 
-def _ask(url: str, question: Callable[["AsyncClient"], Awaitable[Result]]) -> Result:
+def _ask(url: str | None, question: Callable[["AsyncClient"], Awaitable[Result]]) -> Result:
     from tidings.client import AsyncClient
+    from tidings.wiring import load_settings
+
+    settings = load_settings()
+    found = url or settings.url or f"http://localhost:{settings.port}"
 
     async def ask() -> Result:
-        async with AsyncClient(url) as client:
+        async with AsyncClient(found) as client:
             return await question(client)
 
     return asyncio.run(ask())
@@ -151,12 +189,16 @@ def _ask(url: str, question: Callable[["AsyncClient"], Awaitable[Result]]) -> Re
 
 def _parse(data: str) -> Mapping[str, Any]:
     try:
-        parsed = json.loads(data)
-    except json.JSONDecodeError as error:
+        parsed = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"--data is not JSON: {error}", field="data") from None
     if not isinstance(parsed, dict):
         raise InvalidInput("--data must be a JSON object", field="data")
     return parsed
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _print(machine: Mapping[str, Any], person: str, *, as_json: bool) -> None:

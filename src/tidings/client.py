@@ -1,4 +1,4 @@
-"""`AsyncClient`: a running Tidings over HTTP, with the names of `NotificationSystem`."""
+"""`AsyncClient`: a running Tidings over HTTP; what it has is named as in `NotificationSystem`."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -12,6 +12,7 @@ from tidings.core.errors import (
     InvalidInput,
     NotFound,
     Overloaded,
+    PayloadTooLarge,
     TidingsError,
     Unavailable,
 )
@@ -54,8 +55,16 @@ class AsyncClient:
         event["data"] = dict(data or {})
         if event_id is not None:
             event["id"] = event_id
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         return str((await self._call("POST", "/v1/events", event, headers))["event_id"])
+
+    async def register(
+        self, email: str, *, name: str | None = None, locale: str | None = None
+    ) -> str:
+        """Make the user of an address, as `POST /register` does; the event's id."""
+        given = {"email": email, "name": name, "locale": locale}
+        body = {field: value for field, value in given.items() if value is not None}
+        return str((await self._call("POST", "/register", body))["event_id"])
 
     async def send(self, to: str, text: str, *, subject: str | None = None) -> str:
         """Send an e-mail to an address, without any workflow; the event's id."""
@@ -77,13 +86,23 @@ class AsyncClient:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any]:
-        answer = await self._http.request(
-            method,
-            self._url + path,
-            body=b"" if body is None else orjson.dumps(body),
-            headers={"Content-Type": "application/json", **(headers or {})},
-        )
+        try:
+            answer = await self._http.request(
+                method,
+                self._url + path,
+                body=b"" if body is None else _json(body),
+                headers={"Content-Type": "application/json", **(headers or {})},
+            )
+        except Unavailable as error:
+            raise Unavailable(f"{error}. Is it running? `tidings up` starts it.") from error
         return _result(answer)
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        raise InvalidInput(f"this can't be sent as JSON: {error}") from None
 
 
 def _result(answer: Answer) -> Mapping[str, Any]:
@@ -108,8 +127,13 @@ def _error(answer: Answer, detail: str, field: str) -> TidingsError:
     if answer.status == 409:
         return Conflict(detail)
     if answer.status in (413, 422):
-        return InvalidInput(detail, field=field)
+        kind = PayloadTooLarge if answer.status == 413 else InvalidInput
+        return kind(detail, field=field)
     if answer.status in (429, 503):
-        kind = Overloaded if answer.status == 429 else Unavailable
-        return kind(detail, retry_after=float(answer.headers.get("retry-after", 1)))
+        busy = Overloaded if answer.status == 429 else Unavailable
+        return busy(detail, retry_after=_seconds(answer.headers.get("retry-after", "")))
     return TidingsError(detail)
+
+
+def _seconds(retry_after: str) -> float:
+    return float(retry_after) if retry_after.isdecimal() else 1.0

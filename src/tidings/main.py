@@ -1,11 +1,13 @@
 """The HTTP API: `create_app(system)` joins the services' routers; `serve` runs it."""
 
 import asyncio
+import errno
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,29 +19,26 @@ from tidings.api.access_log import AccessLog
 from tidings.api.health import health_router
 from tidings.api.problems import SCHEMA, install_problems
 from tidings.core.errors import ConfigurationError
-from tidings.core.logs import configure_logs, get_logger
+from tidings.core.logs import get_logger
 from tidings.core.process import run_until_signal
 from tidings.notifications.api import notifications_router
 from tidings.settings import Settings
 from tidings.users.api import users_router
 from tidings.web.pages import pages_router
-from tidings.wiring import System, load_settings, open_system
+from tidings.wiring import System, load_settings, open_service
 
 DESCRIPTION = "Takes events, decides whom to tell what, on which channel and when, and says why."
 
 
 def create_app(system: System) -> FastAPI:
-    """The FastAPI app of a system: every service's routes, the pages, health and metrics.
-
-    Raises ConfigurationError where it would answer strangers without keys.
-    """
-    _refuse_open_door(system.settings)
+    """The FastAPI app of a system: every service's routes, the pages, health and metrics."""
     app = FastAPI(
         title="Tidings",
         version=version("tidings"),
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     install_problems(app)
     _include_routers(app, system)
@@ -50,38 +49,57 @@ def create_app(system: System) -> FastAPI:
     return app
 
 
-async def serve(
-    app: FastAPI,
-    settings: Settings,
-    stopping: asyncio.Event,
-    *,
-    started: Callable[[str], None] = lambda _url: None,
-) -> None:
-    """Serve the app until `stopping` is set, then finish what is under way.
+def listen(settings: Settings) -> socket.socket:
+    """Take the port the API answers on.
 
-    `started` is called once with the address. Raises ConfigurationError for a port in use.
+    Raises ConfigurationError naming the setting at fault, also for a door open to strangers.
     """
-    server = _Server(
-        uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
-        )
+    _refuse_open_door(settings)
+    try:
+        family, *_rest, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
+        return _bound(family, address)
+    except socket.gaierror as error:
+        raise ConfigurationError(
+            f"TIDINGS_HOST={settings.host} is no address of this machine ({error.strerror}): "
+            "use 127.0.0.1, or the address to answer on."
+        ) from error
+    except OSError as error:
+        raise _refused(settings, error) from error
+
+
+async def serve(app: FastAPI, system: System, listener: socket.socket) -> None:
+    """Serve the app until the system is stopping, then finish what is under way."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        proxy_headers=bool(system.settings.trusted_proxies),
+        forwarded_allow_ips=list(system.settings.trusted_proxies),
+        timeout_graceful_shutdown=5,
     )
-    listener = _listen(settings)
-    watcher = asyncio.create_task(_stop_with(server, stopping))
-    started(_origin(settings, port=listener.getsockname()[1]))
+    server = _Server(config)
+    watcher = asyncio.create_task(_stop_with(server, system.stopping))
     try:
         await server.serve(sockets=[listener])
     finally:
         watcher.cancel()
-        listener.close()
+
+
+def origin(settings: Settings, listener: socket.socket | None = None) -> str:
+    """Where the API answers, as a browser on this machine writes it."""
+    port = listener.getsockname()[1] if listener else settings.port
+    return f"http://{_public_name(settings.host)}:{port}"
 
 
 async def run(stopping: asyncio.Event) -> None:
     """The API and the pages as a process of their own."""
-    settings = load_settings()
-    configure_logs(form=settings.log_format, level=settings.log_level)
-    async with open_system(settings, stopping=stopping) as system:
-        await serve(create_app(system), settings, stopping, started=_log_started)
+    with listen(load_settings()) as listener:
+        async with open_service(stopping) as system:
+            get_logger("api").info("the API answers", url=origin(system.settings, listener))
+            await serve(create_app(system), system, listener)
 
 
 def main() -> None:
@@ -116,14 +134,11 @@ def _include_routers(app: FastAPI, system: System) -> None:
             outbox=system.outbox,
             dead_letters=system.dead_letters,
             bus=system.bus,
+            clock=system.clock,
             stopping=system.stopping,
-            origin=_origin(system.settings),
+            origin=origin(system.settings),
         )
     )
-
-
-def _log_started(url: str) -> None:
-    get_logger("api").info("the API answers", url=url)
 
 
 def _refuse_open_door(settings: Settings) -> None:
@@ -134,30 +149,37 @@ def _refuse_open_door(settings: Settings) -> None:
         )
 
 
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _bound(family: socket.AddressFamily, address: Any) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError:
         listener.close()
-        raise ConfigurationError(
-            f"Port {settings.port} on {settings.host} can't be used ({error.strerror}): "
-            "stop what has it, or set TIDINGS_PORT to another."
-        ) from error
-    listener.listen(2048)
+        raise
     return listener
 
 
-def _origin(settings: Settings, port: int | None = None) -> str:
-    return f"http://{_public_name(settings.host)}:{port or settings.port}"
+def _refused(settings: Settings, error: OSError) -> ConfigurationError:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ConfigurationError(
+            f"TIDINGS_HOST={settings.host} is no address of this machine: use 127.0.0.1."
+        )
+    return ConfigurationError(
+        f"Port {settings.port} on {settings.host} can't be used ({error.strerror}): "
+        "stop what has it, or set TIDINGS_PORT to another."
+    )
 
 
 def _public_name(host: str) -> str:
-    address = ipaddress.ip_address(host) if host[0].isdigit() or ":" in host else None
-    everywhere = address is not None and (address.is_loopback or address.is_unspecified)
-    return "localhost" if everywhere else host
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_loopback or address.is_unspecified:
+        return "localhost"
+    return f"[{host}]" if address.version == 6 else host
 
 
 async def _stop_with(server: uvicorn.Server, stopping: asyncio.Event) -> None:

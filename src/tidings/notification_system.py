@@ -10,13 +10,16 @@ from typing import Any, Self
 from tidings.analytics_worker import AnalyticsWorker
 from tidings.channel_worker import ChannelWorker
 from tidings.core.clock import Clock
+from tidings.core.errors import Unavailable
 from tidings.core.logs import configure_logs, get_logger, join_host_logs
-from tidings.core.models import USER_CHANNEL
+from tidings.core.loops import pause
+from tidings.core.models import USER_CHANNEL, DeliveryState
 from tidings.core.ports import Worker
 from tidings.core.process import run_until_signal
-from tidings.main import create_app, serve
+from tidings.main import create_app, listen, origin, serve
 from tidings.notification_worker import NotificationWorker
 from tidings.notifications.explanation import Explanation
+from tidings.notifications.intake import Intake
 from tidings.notifications.workflow import Workflow
 from tidings.notifications.workflows import WorkflowService
 from tidings.settings import Settings
@@ -24,12 +27,17 @@ from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
 from tidings.wiring import System, load_settings, open_system
 
+#: states of a delivery that has not ended
+_UNDER_WAY = frozenset({DeliveryState.PENDING, DeliveryState.SENDING})
+#: seconds between two looks at an event that is waited for
+_LOOK_SECONDS = 0.02
+
 
 class NotificationSystem:
-    """All of Tidings: `async with NotificationSystem() as system: await system.trigger(...)`.
+    """All of Tidings: `async with NotificationSystem() as tidings: await tidings.trigger(...)`.
 
-    By default on SQLite (`tidings.db`) and the in-memory bus; settings come from the environment
-    and from keyword arguments named like the fields of `Settings`.
+    By default on SQLite (`tidings.db`) and the in-memory bus. Settings come from the environment
+    and from keyword arguments named like the fields of `Settings`, or whole as `settings`.
     """
 
     def __init__(
@@ -41,6 +49,8 @@ class NotificationSystem:
         stopping: asyncio.Event | None = None,
         **overrides: Any,
     ) -> None:
+        if settings is not None and overrides:
+            raise TypeError("give settings, or single fields of them, not both")
         self._settings = settings
         self._overrides = overrides
         self._workflows = workflows
@@ -48,55 +58,62 @@ class NotificationSystem:
         self._stopping = stopping or asyncio.Event()
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self._system: System | None = None
+        self._services: System | None = None
 
     async def __aenter__(self) -> Self:
+        if self._services is not None or self._stopping.is_set():
+            raise RuntimeError("a NotificationSystem is opened once: make a new one")
         join_host_logs()
         settings = self._settings or load_settings(**self._overrides)
-        self._system = await self._stack.enter_async_context(
+        self._services = await self._stack.enter_async_context(
             open_system(
                 settings,
                 clock=self._clock,
                 workflows=self._workflows,
                 stopping=self._stopping,
+                publish=True,
             )
         )
-        self._start(all_workers(self._system))
+        self._start(all_workers(self._services))
         return self
 
     async def __aexit__(
         self,
         _kind: type[BaseException] | None,
-        _error: BaseException | None,
+        error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self.system.stopping.set()
+        self._stopping.set()
         try:
-            await asyncio.gather(*self._tasks)
+            ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         finally:
+            self._services = None
             await self._stack.aclose()
+        failures = [end for end in ends if isinstance(end, Exception)]
+        if failures and error is None:
+            raise failures[0]
 
     @property
-    def system(self) -> System:
-        """The services behind this object; only inside `async with`."""
-        if self._system is None:
+    def services(self) -> System:
+        """All services, for what this class has no method for; only inside `async with`."""
+        if self._services is None:
             raise RuntimeError("NotificationSystem is not open: use it in `async with`.")
-        return self._system
+        return self._services
 
     @property
     def users(self) -> UserService:
         """People, their addresses and preferences."""
-        return self.system.users
+        return self.services.users
 
     @property
     def templates(self) -> TemplateService:
         """Templates and their versions."""
-        return self.system.templates
+        return self.services.templates
 
     @property
     def workflows(self) -> WorkflowService:
         """Workflows and their versions."""
-        return self.system.workflows
+        return self.services.workflows
 
     async def trigger(
         self,
@@ -112,7 +129,7 @@ class NotificationSystem:
 
         Raises NotFound for an unknown user, InvalidInput for what can't be taken.
         """
-        accepted = await self.system.intake.trigger(
+        accepted = await self._intake.trigger(
             event_type,
             user_id,
             dict(data or {}),
@@ -126,25 +143,42 @@ class NotificationSystem:
         self, email: str, *, name: str | None = None, locale: str | None = None
     ) -> str:
         """Make the user of an address, as `POST /register` does; the event's id."""
-        return await self.system.intake.register(email, name=name, locale=locale)
+        return await self._intake.register(email, name=name, locale=locale)
 
     async def send(self, to: str, text: str, *, subject: str | None = None) -> str:
         """Send an e-mail to an address, without any workflow; the event's id."""
-        return await self.system.intake.send(to, text, subject=subject)
+        return await self._intake.send(to, text, subject=subject)
 
     async def explain(self, event_id: str) -> Explanation:
         """An event with all it led to, and why. Raises NotFound."""
-        return await self.system.notifications.explain(event_id)
+        return await self.services.notifications.explain(event_id)
+
+    async def settled(self, event_id: str, *, seconds: float = 10.0) -> Explanation:
+        """Wait until nothing of an event is left to do now, then explain it.
+
+        Raises NotFound, and TimeoutError where something is still under way after `seconds`.
+        """
+        async with asyncio.timeout(seconds):
+            while not _is_settled(explanation := await self.explain(event_id)):
+                await pause(self._stopping, _LOOK_SECONDS)
+        return explanation
+
+    @property
+    def _intake(self) -> Intake:
+        intake = self.services.intake
+        if self._stopping.is_set():
+            raise Unavailable("this system is stopping: nothing is accepted any more")
+        return intake
 
     def _start(self, workers: Sequence[Worker]) -> None:
         self._tasks = [asyncio.create_task(self._run(worker)) for worker in workers]
 
     async def _run(self, worker: Worker) -> None:
         try:
-            await worker.run(self.system.stopping)
+            await worker.run(self._stopping)
         except Exception:
             get_logger("system").exception("a worker ended for a reason nobody foresaw")
-            self.system.stopping.set()
+            self._stopping.set()
             raise
 
 
@@ -152,9 +186,10 @@ async def run(stopping: asyncio.Event) -> None:
     """The whole system as one process: workers, API and pages, until `stopping` is set."""
     settings = load_settings()
     configure_logs(form=settings.log_format, level=settings.log_level)
-    async with NotificationSystem(settings, stopping=stopping) as tidings:
-        app = create_app(tidings.system)
-        await serve(app, settings, stopping, started=lambda url: _greet(url, settings))
+    with listen(settings) as listener:
+        async with NotificationSystem(settings, stopping=stopping) as tidings:
+            _greet(origin(settings, listener), settings)
+            await serve(create_app(tidings.services), tidings.services, listener)
 
 
 def main() -> None:
@@ -167,10 +202,15 @@ def all_workers(system: System) -> tuple[Worker, ...]:
     return NotificationWorker(system), ChannelWorker(system), AnalyticsWorker(system)
 
 
+def _is_settled(explanation: Explanation) -> bool:
+    deliveries = [one for each in explanation.notifications for one in each.deliveries]
+    return explanation.state != "due" and all(one.state not in _UNDER_WAY for one in deliveries)
+
+
 def _greet(url: str, settings: Settings) -> None:
     sys.stderr.write(
         f"""
-  Tidings is up. Everything runs in this process; what it keeps is in {settings.database_url}.
+  Tidings is up. Everything runs in this process; what it keeps is in {settings.database_name}.
 
     API         {url}/v1
     API docs    {url}/docs

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tidings.core.bell import Bell
 from tidings.core.errors import InvalidInput, NotFound, Unavailable
-from tidings.core.logs import configure_logs, get_logger
+from tidings.core.logs import get_logger
 from tidings.core.loops import BackOff, until
 from tidings.core.models import (
     DEAD_LETTER,
@@ -17,7 +17,6 @@ from tidings.core.models import (
     DELIVERY_CHANNEL,
     REGISTERED_USER,
     Event,
-    Verdict,
 )
 from tidings.core.ports import Received, Subscription
 from tidings.core.process import run_until_signal
@@ -26,34 +25,32 @@ from tidings.core.work import DueEvent, EventPlan
 from tidings.notifications.builtin import WELCOME
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.planner import plan_event
-from tidings.wiring import NOTIFICATION_GROUP, System, load_settings, open_system
+from tidings.wiring import NOTIFICATION_GROUP, System, open_service
 
 _log = get_logger("notification-worker")
 
-_IN_WORDS = {
-    Verdict.SEND: "goes into the plan",
-    Verdict.WAIT: "waits",
-    Verdict.SKIP: "is skipped",
-}
-
 
 def sent_email(due: DueEvent, catalog: Catalog) -> EventPlan:
-    """Plan a REGISTERED_USER: put the welcome e-mail into the plan, and say so.
+    """Plan a REGISTERED_USER, heard on the bus or found by polling: the welcome e-mail among it.
 
-    Called once for each that is planned, whether it was heard on the bus or found by polling.
+    Pure: it may be asked again for an event whose transaction failed. `tell_welcome` is told of
+    what was committed.
     """
-    plan = plan_event(due, catalog)
+    return plan_event(due, catalog)
+
+
+def tell_welcome(plan: EventPlan) -> None:
+    """Log what became of the welcome e-mail, once it is committed."""
     for notification in plan.notifications:
         if notification.workflow == WELCOME.key:
-            for decision in notification.decisions:
-                _log.info(
-                    f"welcome e-mail {_IN_WORDS[decision.verdict]}",
-                    event_id=due.event.id,
-                    user_id=notification.user_id,
-                    rule=decision.rule,
-                    reason=decision.reason,
-                )
-    return plan
+            last = notification.decisions[-1]
+            _log.info(
+                f"welcome e-mail {notification.state.value}",
+                event_id=plan.event.id,
+                user_id=notification.user_id,
+                rule=last.rule,
+                reason=last.reason,
+            )
 
 
 HANDLERS = {REGISTERED_USER: sent_email}
@@ -78,7 +75,8 @@ class NotificationWorker:
     async def work(self) -> int:
         """Plan one batch of what is due; how much there was. Raises Unavailable."""
         notifications = self._system.notifications
-        return await notifications.plan_due(HANDLERS) + await notifications.resume_due()
+        planned = await notifications.plan_due(HANDLERS, tell=tell_welcome)
+        return planned + await notifications.resume_due()
 
     async def _plan(self, stopping: asyncio.Event) -> None:
         back_off = BackOff()
@@ -87,8 +85,8 @@ class NotificationWorker:
                 if not await self.work():
                     await self._bell.wait(self._system.settings.poll_seconds)
                 back_off.reset()
-            except Unavailable as error:
-                self._complain("the database does not answer; trying again", error)
+            except Exception as error:  # what is due stays due, whatever it was
+                self._complain("planning failed; trying again", error)
                 await back_off.pause(stopping)
 
     async def _wake_at_the_end(self, stopping: asyncio.Event) -> None:
@@ -111,8 +109,8 @@ class NotificationWorker:
                         await self._hear(subscription, batch, stopping)
                         back_off.reset()
                 await back_off.pause(stopping)
-            except Unavailable as error:
-                self._complain("the bus does not answer; what is due is found by polling", error)
+            except Exception as error:  # what was heard comes again, whatever it was
+                self._complain("the bus can't be heard; what is due is found by polling", error)
                 await back_off.pause(stopping)
 
     async def _hear(
@@ -183,7 +181,10 @@ class NotificationWorker:
         )
 
     def _complain(self, sentence: str, error: Exception) -> None:
-        self._quiet_log.warning(sentence, reason=str(error))
+        if isinstance(error, Unavailable):
+            self._quiet_log.warning(sentence, reason=str(error))
+        else:
+            self._quiet_log.error(sentence, error)
 
 
 def _tell_outcomes(event: Event) -> None:
@@ -207,9 +208,7 @@ def _outcome_in_words(outcome: dict[str, object]) -> str:
 
 
 async def _run(stopping: asyncio.Event) -> None:
-    settings = load_settings()
-    configure_logs(form=settings.log_format, level=settings.log_level)
-    async with open_system(settings, stopping=stopping) as system:
+    async with open_service(stopping, publish=True) as system:
         await NotificationWorker(system).run(stopping)
 
 

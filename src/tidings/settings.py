@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import pydantic
 from limits import parse as parse_rate
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
 
 from tidings.core.errors import ConfigurationError
 from tidings.core.logs import LogFormat
+from tidings.core.models import OWN_CHANNELS
 
 PREFIX = "TIDINGS_"
 #: variables of our own tests, never settings
@@ -25,7 +27,10 @@ _FIXES: Mapping[str, str] = {
     "port": "use a free port from 1 to 65535; 0 lets the system choose",
     "register_rate": "use a form like 60/minute, or off for no limit",
     "templates": "name a folder that exists, with <key>/email.txt in it",
+    "bus_channels": "use USER_CHANNEL, or channels of your own, comma separated",
     "log_level": "use debug, info, warning or error",
+    "beat_seconds": "a beat must come at least twice in a lease",
+    "drain_seconds": "use at most 8, so that the process ends within 10",
     "log_format": "use auto, console or json",
 }
 
@@ -37,7 +42,7 @@ def _names(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, pydantic.BeforeValidator(_names)]
-Seconds = Annotated[float, pydantic.Field(gt=0)]
+Seconds = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -47,13 +52,17 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True
     )
 
-    database_url: str = "sqlite:///tidings.db"
+    database_url: str = pydantic.Field(default="sqlite:///tidings.db", repr=False)
     #: None: the in-memory bus, for one process
-    redis_url: str | None = None
+    redis_url: str | None = pydantic.Field(default=None, repr=False)
     host: str = "127.0.0.1"
     port: Annotated[int, pydantic.Field(ge=0, le=65535)] = 8000
+    #: where the command line finds the system; None: on this machine, at `port`
+    url: str | None = None
     #: answer other machines though no key is configured
     allow_unauthenticated: bool = False
+    #: proxies whose X-Forwarded-For is believed, comma separated addresses
+    trusted_proxies: Names = ()
     #: modules whose workflows are registered at start, comma separated
     workflows: Names = ()
     #: a folder of templates, loaded over the built-in ones
@@ -74,7 +83,7 @@ class Settings(BaseSettings):
     #: deliveries a channel worker has under way at once
     slots: Annotated[int, pydantic.Field(ge=1, le=10_000)] = 100
     #: how long what is in hand may take after SIGTERM
-    drain_seconds: Seconds = 8.0
+    drain_seconds: Annotated[float, pydantic.Field(gt=0, le=8)] = 6.0
 
     @pydantic.field_validator("database_url")
     @classmethod
@@ -93,9 +102,30 @@ class Settings(BaseSettings):
     @pydantic.field_validator("register_rate")
     @classmethod
     def _known_rate(cls, value: str) -> str:
-        if value != NO_LIMIT:
-            parse_rate(value)
+        if value != NO_LIMIT and parse_rate(value).amount < 1:
+            raise ValueError("it would refuse everybody")
         return value
+
+    @pydantic.field_validator("bus_channels")
+    @classmethod
+    def _channels_of_others(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or OWN_CHANNELS & set(value):
+            raise ValueError(f"it must name channels, none of {', '.join(sorted(OWN_CHANNELS))}")
+        return value
+
+    @pydantic.field_validator("beat_seconds")
+    @classmethod
+    def _beat_within_lease(cls, value: float, info: pydantic.ValidationInfo) -> float:
+        if value * 2 > info.data.get("lease_seconds", value * 2):
+            raise ValueError("it is more than half of TIDINGS_LEASE_SECONDS")
+        return value
+
+    @property
+    def database_name(self) -> str:
+        """What is kept where, in words without a password."""
+        if self.uses_sqlite:
+            return str(self.sqlite_path or "memory, and gone when this ends")
+        return make_url(self.database_url).render_as_string(hide_password=True)
 
     @property
     def sqlite_path(self) -> Path | None:

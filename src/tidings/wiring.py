@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidings.analytics.service import AnalyticsService
+from tidings.channels.email.addresses import sender
 from tidings.channels.registry import ProviderPorts, installed_providers, load_provider
 from tidings.core.clock import Clock, SystemClock
-from tidings.core.errors import ConfigurationError
+from tidings.core.errors import ConfigurationError, Unavailable
 from tidings.core.ids import Ids
+from tidings.core.logs import configure_logs
+from tidings.core.loops import BackOff
 from tidings.core.metrics import Metrics
 from tidings.core.models import DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL
 from tidings.core.ports import EventBus, Provider, Store
+from tidings.core.quiet_log import QuietLog
 from tidings.delivery.retry import exponential
 from tidings.delivery.service import DeliveryService
 from tidings.notifications.intake import Intake
@@ -64,38 +68,64 @@ def load_settings(**overrides: object) -> Settings:
 
 
 @asynccontextmanager
+async def open_service(stopping: asyncio.Event, *, publish: bool = False) -> AsyncIterator[System]:
+    """Open the system of a process that is one of several: by the environment, with its logs.
+
+    Waits for a database that is not up yet. Raises ConfigurationError on SQLite.
+    """
+    settings = load_settings()
+    configure_logs(form=settings.log_format, level=settings.log_level)
+    _refuse_lonely_service(settings)
+    async with open_system(settings, stopping=stopping, publish=publish, patient=True) as system:
+        yield system
+
+
+@asynccontextmanager
 async def open_system(
     settings: Settings,
     *,
     clock: Clock | None = None,
     workflows: Sequence[Workflow] = (),
     stopping: asyncio.Event | None = None,
+    publish: bool = False,
+    patient: bool = False,
 ) -> AsyncIterator[System]:
     """Open everything the settings ask for; leaving closes it in reverse order.
 
-    Raises ConfigurationError for what can't work, Unavailable when the database is down.
+    With `publish` its workflows and templates become those of the installation: only who plans
+    does that, so that a process without them can't withdraw them. Raises ConfigurationError for
+    what can't work, and Unavailable when the database is down, unless it is `patient`.
     """
     async with AsyncExitStack() as stack:
-        system = await _build(settings, clock or SystemClock(), stopping or asyncio.Event(), stack)
-        await system.templates.load(*_folders(settings))
-        await system.workflows.load(settings.workflows, workflows)
+        clock, stopping = clock or SystemClock(), stopping or asyncio.Event()
+        _refuse_half_a_cluster(settings)
+        if patient:
+            store = await _await_store(settings, clock, stopping)
+        else:
+            store = await _open_store(settings, clock)
+        stack.push_async_callback(store.aclose)
+        system = await _build(settings, store, clock, stopping, stack)
+        if publish:
+            await system.templates.load(*_folders(settings))
+            await system.workflows.load(settings.workflows, workflows)
         yield system
 
 
 async def _build(
-    settings: Settings, clock: Clock, stopping: asyncio.Event, stack: AsyncExitStack
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    stopping: asyncio.Event,
+    stack: AsyncExitStack,
 ) -> System:
-    _refuse_half_a_cluster(settings)
     metrics, ids = Metrics(), Ids()
-    store = await _open_store(settings, clock)
-    stack.push_async_callback(store.aclose)
     bus = _open_bus(settings, metrics, clock)
     stack.push_async_callback(bus.aclose)
     outbox = Outbox(store, clock=clock, ids=ids)
-    providers = await _load_providers(settings, outbox, stack)
+    providers = await _load_providers(settings, outbox, clock, stack)
     users = UserService(store, clock=clock)
     templates = TemplateService(store, clock=clock)
-    workflows = WorkflowService(store, clock=clock)
+    workflows = WorkflowService(store, clock=clock, templates=templates)
     intake = Intake(
         store=store, bus=bus, workflows=workflows, clock=clock, ids=ids, metrics=metrics
     )
@@ -144,6 +174,18 @@ async def _build(
     )
 
 
+async def _await_store(settings: Settings, clock: Clock, stopping: asyncio.Event) -> Store:
+    back_off, quiet_log = BackOff(), QuietLog("start")
+    while True:
+        try:
+            return await _open_store(settings, clock)
+        except Unavailable as error:
+            if stopping.is_set():
+                raise
+            quiet_log.warning("waiting for the database", reason=str(error))
+            await back_off.pause(stopping)
+
+
 async def _open_store(settings: Settings, clock: Clock) -> Store:
     if settings.uses_sqlite:
         from tidings.store.sqlite import SqliteStore
@@ -151,7 +193,12 @@ async def _open_store(settings: Settings, clock: Clock) -> Store:
         return await SqliteStore.open(settings.sqlite_path, clock=clock)
     from tidings.store.postgres import PostgresStore
 
-    return await PostgresStore.open(settings.database_url, clock=clock)
+    try:
+        return await PostgresStore.open(settings.database_url, clock=clock)
+    except Unavailable as error:
+        raise Unavailable(
+            f"{error}: is {settings.database_name} of TIDINGS_DATABASE_URL up and within reach?"
+        ) from error
 
 
 def _open_bus(settings: Settings, metrics: Metrics, clock: Clock) -> EventBus:
@@ -170,9 +217,10 @@ def _open_bus(settings: Settings, metrics: Metrics, clock: Clock) -> EventBus:
 
 
 async def _load_providers(
-    settings: Settings, outbox: Outbox, stack: AsyncExitStack
+    settings: Settings, outbox: Outbox, clock: Clock, stack: AsyncExitStack
 ) -> Mapping[str, tuple[str, Provider]]:
-    ports = ProviderPorts(outbox=outbox, email_from=settings.email_from)
+    sender(settings.email_from)
+    ports = ProviderPorts(outbox=outbox, email_from=settings.email_from, clock=clock)
     name = settings.email_provider
     provider = load_provider(name, settings.provider_options(name), ports)
     stack.push_async_callback(provider.aclose)
@@ -181,6 +229,15 @@ async def _load_providers(
 
 def _folders(settings: Settings) -> tuple[Path, ...]:
     return (settings.templates,) if settings.templates else ()
+
+
+def _refuse_lonely_service(settings: Settings) -> None:
+    if settings.uses_sqlite or settings.redis_url is None:
+        raise ConfigurationError(
+            "A service of its own needs TIDINGS_DATABASE_URL=postgresql://… and "
+            "TIDINGS_REDIS_URL=redis://…: set both, or start everything in one process by "
+            "`tidings up`."
+        )
 
 
 def _refuse_half_a_cluster(settings: Settings) -> None:

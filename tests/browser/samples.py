@@ -86,6 +86,8 @@ def notification(
     state: str = "planned",
     decisions: Sequence[Decision] = (),
     deliveries: Sequence[ExplainedDelivery] = (),
+    *,
+    reason: str | None = None,
 ) -> ExplainedNotification:
     return ExplainedNotification(
         id=str(uuid4()),
@@ -94,6 +96,7 @@ def notification(
         user_id=USER,
         lane="normal",
         state=state,
+        reason=reason,
         step=1,
         due_at=None,
         created_at=moments_ago(3),
@@ -171,6 +174,8 @@ class SampleOutbox:
 
     def __init__(self, *messages: OutboxMessage) -> None:
         self.messages = list(messages)
+        #: id of a message → key of the event it came from
+        self.events: dict[str, str] = {}
 
     async def recent(
         self, *, search: str = "", limit: int = 50, before: str | None = None
@@ -185,6 +190,9 @@ class SampleOutbox:
             if message.id == outbox_id:
                 return message
         raise NotFound(f"there is no message {outbox_id} in the outbox")
+
+    async def event_key(self, message_id: str) -> str | None:
+        return self.events.get(message_id)
 
 
 class SampleDeadLetters:

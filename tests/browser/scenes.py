@@ -1,5 +1,8 @@
 """Sites with something to show, and with nothing."""
 
+from dataclasses import replace
+from uuid import uuid4
+
 from tests.browser.samples import (
     SampleAnalytics,
     SampleDeadLetters,
@@ -53,6 +56,23 @@ def busy_site() -> Site:
         ),
         dead_letters=SampleDeadLetters(dead_letter()),
     )
+
+
+def crowded_site() -> Site:
+    """As many events as a page shows, with long names and longer reasons."""
+    reason = "The template can't be rendered: order-shipped/email.txt, line 3: no items. " * 3
+    failed = notification(deliveries=[delivery("failed", reason)])
+    waits = decision(Verdict.WAIT, "delay", "Waits 2 days, until 2026-11-25 07:00:00 UTC.")
+    kinds = [
+        event(failed, type="WAREHOUSE_SHIPMENT_CONFIRMED_BY_CARRIER"),
+        event(notification("waiting", [waits]), type="com.example.billing.invoice_overdue.v2"),
+        event(notification(deliveries=[delivery("sent")]), minutes=60 * 30),
+        event(notification("skipped", [decision(Verdict.SKIP, "once", "Welcomed before.")])),
+    ]
+    events = [replace(kinds[number % 4], event_id=str(uuid4())) for number in range(20)]
+    analytics = _analytics()
+    analytics.count("suppressed", 3, 11)
+    return Site(notifications=SampleNotifications(*events), analytics=analytics)
 
 
 def evil_site() -> Site:

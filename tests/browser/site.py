@@ -59,7 +59,7 @@ async def running(site: Site) -> AsyncIterator[Site]:
 
 
 def _app(site: Site) -> FastAPI:
-    app = FastAPI()
+    app = FastAPI(docs_url=None, redoc_url=None)
     app.include_router(
         pages_router(
             analytics=site.analytics,
@@ -67,6 +67,7 @@ def _app(site: Site) -> FastAPI:
             outbox=site.outbox,
             dead_letters=site.dead_letters,
             bus=site.bus,
+            clock=SystemClock(),
             stopping=site.stopping,
             origin=site.url,
         )

@@ -8,13 +8,14 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.browser.looks import axe_findings, overflow, take_picture
-from tests.browser.scenes import busy_site, empty_site
+from tests.browser.scenes import busy_site, crowded_site, empty_site
 from tests.browser.site import Site, running
 
 Scheme = Literal["light", "dark"]
 
 SCENES: dict[str, tuple[Callable[[], Site], Callable[[Site], str]]] = {
     "dashboard": (busy_site, lambda _site: "/dashboard"),
+    "dashboard-crowded": (crowded_site, lambda _site: "/dashboard"),
     "dashboard-empty": (empty_site, lambda _site: "/dashboard"),
     "event": (
         busy_site,

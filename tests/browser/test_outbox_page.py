@@ -104,6 +104,47 @@ async def test_the_phone_toggle_makes_the_frame_390_pixels_wide(page: Page, busy
     await take_picture(page, "message-phone")
 
 
+async def test_a_message_leads_to_the_story_of_its_event(page: Page, busy: Site) -> None:
+    kept = busy.outbox.messages[0]
+    story = busy.notifications.events[0]
+    busy.outbox.events[kept.message_id] = story.event_id
+    await page.goto(f"{busy.url}/outbox/{kept.id}")
+    await expect(page.locator("nav [aria-current=true]")).to_have_text("Outbox")
+
+    await page.get_by_role("link", name="Why was this sent?").click()
+
+    await expect(page.get_by_role("heading", level=1)).to_have_text(story.type)
+
+
+async def test_a_phone_is_not_offered_the_width_of_a_phone(page: Page, busy: Site) -> None:
+    await page.set_viewport_size({"width": 390, "height": 800})
+    await page.goto(f"{busy.url}/outbox/{busy.outbox.messages[0].id}")
+
+    await expect(page.locator("iframe")).to_be_visible()
+    await expect(page.locator(".toggle")).to_be_hidden()
+
+
+async def test_an_empty_outbox_has_nothing_to_search_until_something_comes(page: Page) -> None:
+    async with running(empty_site()) as site:
+        await page.goto(f"{site.url}/outbox")
+        await expect(page.locator("#live-status")).to_have_text("Live")
+        await expect(page.get_by_role("search")).to_be_hidden()
+
+        site.outbox.messages.insert(0, message(subject="The first"))
+
+        await expect(page.get_by_role("link", name="The first")).to_be_visible()
+        await expect(page.get_by_role("search")).to_be_visible()
+
+
+async def test_a_message_that_is_gone_leads_back_to_the_outbox(page: Page) -> None:
+    async with running(empty_site()) as site:
+        await page.goto(f"{site.url}/outbox/nothing")
+
+        await page.get_by_role("link", name="To the outbox").click()
+
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Outbox")
+
+
 async def test_older_messages_are_a_page_away(page: Page) -> None:
     site = empty_site()
     site.outbox.messages = [message(subject=f"Message {number}") for number in range(60)]

@@ -22,9 +22,13 @@ class TestSqliteStore(StoreContract):
         return store
 
 
+@pytest.mark.postgres
 class TestPostgresStore(StoreContract):
     implementation = PostgresStore
 
     @pytest.fixture
-    def location(self, postgres_url: str) -> str:
-        return postgres_url
+    def location(self, request: pytest.FixtureRequest) -> str:
+        """Empty for a test that opens it by itself, with our schema for all others."""
+        migrated = "store" in request.fixturenames
+        url: str = request.getfixturevalue("migrated_postgres_url" if migrated else "postgres_url")
+        return url

@@ -40,13 +40,13 @@ class Fleet:
         """Where the API answers."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, name: str, *command: str) -> None:
-        """Start `python -m tidings.…` under a name."""
-        self._spawn(name, *command)
+    def start(self, name: str, *command: str, **settings: str) -> None:
+        """Start `python -m tidings.…` under a name, with settings of its own."""
+        self._spawn(name, *command, **settings)
 
-    def start_api(self, module: str = "tidings.main") -> None:
+    def start_api(self, module: str = "tidings.main", **settings: str) -> None:
         """Start what serves the API and wait until it is ready."""
-        self._spawn("api", module)
+        self._spawn("api", module, **settings)
         wait_until(self._is_ready, f"{module} is ready", self.log)
 
     def kill(self, *names: str) -> None:
@@ -68,12 +68,12 @@ class Fleet:
         paths = sorted(self.folder.glob(f"{name or '*'}.log"))
         return "\n".join(path.read_text(errors="replace")[-20_000:] for path in paths)
 
-    def _spawn(self, name: str, *command: str) -> None:
+    def _spawn(self, name: str, *command: str, **settings: str) -> None:
         self._processes[name] = lifeline.spawn(
             [sys.executable, "-m", *command],
             folder=self.folder,
             stop=signal.SIGKILL,
-            environment=self._environment(),
+            environment=self._environment() | settings,
             log=f"{name}.log",
         )
 

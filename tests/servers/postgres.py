@@ -36,7 +36,7 @@ class PostgresServer(Protocol):
     def stop(self) -> None: ...
     def kill(self) -> None: ...
     def restart(self) -> None: ...
-    def create_database(self) -> str: ...
+    def create_database(self, template: str = "template0") -> str: ...
     def drop_database(self, url: str) -> None: ...
     def close(self) -> None: ...
 
@@ -46,10 +46,11 @@ class Databases:
 
     url: str
 
-    def create_database(self) -> str:
-        """A fresh, empty database; its address."""
+    def create_database(self, template: str = "template0") -> str:
+        """A fresh database, empty or the copy of another by name or address; its address."""
         name = f"test_{uuid.uuid4().hex}"
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        origin = urlsplit(template).path.removeprefix("/")
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{origin}"')
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
     def drop_database(self, url: str) -> None:

@@ -21,5 +21,5 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 async def _open(request: pytest.FixtureRequest) -> Store:
     if request.param == "sqlite":
         return await SqliteStore.open(None, clock=SystemClock())
-    url: str = request.getfixturevalue("postgres_url")
+    url: str = request.getfixturevalue("migrated_postgres_url")
     return await PostgresStore.open(url, clock=SystemClock())

@@ -52,8 +52,8 @@ async def open_house(
 ) -> AsyncIterator[House]:
     clock, ids, metrics = clock or MovableClock(), Ids(), Metrics()
     bus = bus or MemoryEventBus(metrics=metrics, clock=clock)
-    registry = WorkflowService(store, clock=clock)
     templates = TemplateService(store, clock=clock)
+    registry = WorkflowService(store, clock=clock, templates=templates)
     intake = Intake(store=store, bus=bus, workflows=registry, clock=clock, ids=ids, metrics=metrics)
     house = House(
         store=store,

@@ -33,9 +33,12 @@ _ids = Ids()
 class HeldProvider:
     """Counts calls and answers none before `release`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, concurrency: int = 1000) -> None:
+        self.concurrency = concurrency
         self.started = 0
         self.most_at_once = 0
+        #: how many calls there were at once when that to an address began
+        self.at_once: dict[str, int] = {}
         self.messages: list[Message] = []
         self.release = asyncio.Event()
         self._at_once = 0
@@ -44,6 +47,7 @@ class HeldProvider:
         self.started += 1
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
+        self.at_once[message.address] = self._at_once
         try:
             await self.release.wait()
         finally:
@@ -69,7 +73,7 @@ class PostOffice:
         return DeliveryService(
             store=store or self.store,
             bus=options.pop("bus", self.house.bus),
-            templates=self.house.templates,
+            templates=options.pop("templates", self.house.templates),
             providers={"email": ("test", provider or self.provider)},
             retry=exponential(chance=lambda: 0.0),
             metrics=self.house.metrics,

@@ -128,7 +128,7 @@ async def test_the_summary_is_told_over_http(store: Store, analytics: AnalyticsS
     app.include_router(analytics_router(analytics))
     transport = httpx2.ASGITransport(app=app)
 
-    async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as http:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         answer = await http.get("/v1/analytics/summary", params={"hours": 1})
         refused = await http.get("/v1/analytics/summary", params={"hours": 0})
 
@@ -149,7 +149,7 @@ async def test_the_summary_is_told_over_http(store: Store, analytics: AnalyticsS
 @pytest.fixture
 async def system() -> AsyncIterator[System]:
     settings = load_settings(database_url="sqlite://", poll_seconds=60)
-    async with open_system(settings) as system:
+    async with open_system(settings, publish=True) as system:
         yield system
 
 
@@ -206,6 +206,52 @@ async def test_one_pass_folds_once_and_tells_how_much_was_new(system: System) ->
     worker = AnalyticsWorker(system)
 
     assert [await worker.work(), await worker.work()] == [2, 0]
+
+
+async def test_many_folds_are_told_in_one_line_and_the_last_of_them_later(
+    system: System,
+) -> None:
+    worker = AnalyticsWorker(system, quiet=0.2)
+    with capture_logs() as lines:
+        for _ in range(3):
+            await add_deltas(system.store, ("sent", 1, NONE_AGO))
+            await worker.work()
+        at_once = [line["event"] for line in lines]
+        await asyncio.sleep(0.2)
+        await worker.work()
+
+    assert at_once == [
+        "the dashboard now shows 0 registrations, 1 sent, 0 failed in the last 24 hours"
+    ]
+    assert [line["folded"] for line in lines] == [1, 2]
+    assert "3 sent" in lines[-1]["event"]
+
+
+class SurprisingAnalytics(AnalyticsService):
+    """The service with a fault of its own."""
+
+    tries = 0
+
+    async def fold(self) -> int:
+        self.tries += 1
+        if self.tries < 3:
+            raise ValueError("a surprise")
+        return await super().fold()
+
+
+async def test_the_worker_outlives_a_fault_nobody_foresaw(system: System) -> None:
+    analytics = SurprisingAnalytics(system.store, clock=system.clock)
+    stopping = asyncio.Event()
+    await add_deltas(system.store, ("sent", 1, NONE_AGO))
+
+    with capture_logs() as lines:
+        worker = AnalyticsWorker(replace(system, analytics=analytics))
+        working = asyncio.create_task(worker.run(stopping))
+        await until(lambda: any("1 sent" in line["event"] for line in lines))
+
+    stopping.set()
+    await working
+    assert [line["error"] for line in lines if line["log_level"] == "error"] == ["ValueError"]
 
 
 class DownAnalytics(AnalyticsService):

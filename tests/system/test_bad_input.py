@@ -31,14 +31,16 @@ class Api:
                 for table in metadata.sorted_tables
             }
 
-        return await self.system.system.store.run(count)
+        return await self.system.services.store.run(count)
 
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
     async with FakeSystem(register_rate="off") as system:
-        transport = httpx2.ASGITransport(app=create_app(system.system), raise_app_exceptions=False)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as http:
+        transport = httpx2.ASGITransport(
+            app=create_app(system.services), raise_app_exceptions=False
+        )
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
             await http.put("/v1/users/u1", json={"email": "u1@example.com"})
             yield Api(system=system, http=http)
 

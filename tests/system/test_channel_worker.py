@@ -17,7 +17,7 @@ from tidings.wiring import System, open_system
 @pytest.fixture
 async def system() -> AsyncIterator[System]:
     settings = Settings(database_url="sqlite://", email_provider="recording", poll_seconds=60)
-    async with open_system(settings) as system:
+    async with open_system(settings, publish=True) as system:
         yield system
 
 

@@ -98,18 +98,18 @@ async def test_a_provider_that_asks_for_an_hour_gets_it(office: PostOffice) -> N
     assert await office.states() == ["sent"]
 
 
-async def test_after_eight_tries_it_has_failed_with_the_last_reason(office: PostOffice) -> None:
+async def test_after_hours_of_tries_it_has_failed_with_the_last_reason(office: PostOffice) -> None:
     await office.plan_welcomes()
     service = office.service()
-    office.provider.script([TransientError(f"failure {number}") for number in range(1, 10)])
+    office.provider.script([TransientError(f"failure {number}") for number in range(1, 50)])
 
-    for _ in range(10):
+    for _ in range(50):
         await service.work()
-        office.clock.advance(minutes=11)
+        office.clock.advance(minutes=13)
 
     row = await office.delivery()
-    assert (row["state"], row["reason"]) == ("failed", "failure 8")
-    assert len(await office.rows(schema.attempts)) == 8
+    assert (row["state"], row["reason"]) == ("failed", "failure 48")
+    assert len(await office.rows(schema.attempts)) == 48
 
 
 @pytest.mark.parametrize(
@@ -160,12 +160,15 @@ async def test_a_provider_that_breaks_its_contract_breaks_nothing_else(office: P
 
     await office.plan_welcomes()
 
-    await office.service(provider=Broken()).work()
+    with structlog.testing.capture_logs() as lines:
+        await office.service(provider=Broken()).work()
 
     row = await office.delivery()
     assert row["state"] == "pending"
     assert "ZeroDivisionError" in row["reason"]
     assert "@" not in row["reason"]
+    assert any(line["log_level"] == "error" for line in lines)
+    assert "@" not in str(lines)
 
 
 async def test_an_opt_out_after_planning_wins(office: PostOffice) -> None:
@@ -180,6 +183,21 @@ async def test_an_opt_out_after_planning_wins(office: PostOffice) -> None:
     assert "turned welcome by email off" in row["reason"]
     assert office.provider.messages == []
     assert await office.rows(schema.attempts) == []
+
+
+async def test_an_opt_out_while_a_retry_waits_wins(office: PostOffice) -> None:
+    await office.plan_welcomes()
+    office.provider.script([TransientError("greylisted")])
+    service = office.service()
+    await service.work()
+
+    choice = Preference(workflow="welcome", channel="email", enabled=False)
+    await office.house.users.set_preferences("u-user0", [choice])
+    office.clock.advance(seconds=3)
+    await service.work()
+
+    assert await office.states() == ["suppressed"]
+    assert office.provider.messages == []
 
 
 async def test_nobody_opts_out_of_the_critical_lane(office: PostOffice) -> None:

@@ -132,7 +132,10 @@ def test_the_quickstart_works_line_by_line(system: Fleet) -> None:
             event_id = asked(system, words) or event_id
         else:
             told = said(system, [word.replace("<event_id>", event_id) for word in words[1:]])
-            assert "accepted: tidings explain" in told or f"REGISTERED_USER {event_id}" in told
+            assert (
+                "Accepted. To see what became of it: tidings explain" in told
+                or f"REGISTERED_USER {event_id}" in told
+            )
 
     assert "order-shipped" in said(system, ["explain", told.split()[-1]])
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
+from tests.system.house import open_house
 from tidings.core.clock import SystemClock
 from tidings.core.errors import NotFound, Unavailable
 from tidings.core.ids import event_key
@@ -19,7 +20,7 @@ from tidings.core.models import (
     USER_CHANNEL,
     Event,
 )
-from tidings.core.work import Acceptance, Accepted
+from tidings.core.work import Acceptance, Accepted, DecideEvent, PlanResult
 from tidings.notification_worker import NotificationWorker
 from tidings.notifications.intake import Intake
 from tidings.settings import Settings
@@ -33,7 +34,7 @@ NEVER = 3600.0
 async def system() -> AsyncIterator[System]:
     """A system whose workers would not look by themselves for an hour."""
     settings = Settings(database_url="sqlite://", email_provider="recording", poll_seconds=NEVER)
-    async with open_system(settings) as opened:
+    async with open_system(settings, publish=True) as opened:
         yield opened
 
 
@@ -100,7 +101,6 @@ async def test_what_the_bus_never_told_is_found_by_polling(system: System) -> No
     await system.bus.aclose()
     hasty = replace(system, settings=system.settings.model_copy(update={"poll_seconds": 0.05}))
     async with working(hasty):
-        await asyncio.sleep(0)
         event_id = await system.intake.register("bob@example.com")
 
         await eventually(planned(system, event_id))
@@ -119,11 +119,11 @@ async def test_the_welcome_is_told_from_hearing_to_planning_once_for_each(
     told = [line for line in logs if "welcome e-mail" in str(line["event"])]
     assert lines(logs, "notification-worker").count("heard REGISTERED_USER") == 2
     assert [(line["event"], line["event_id"]) for line in told] == [
-        ("welcome e-mail goes into the plan", first),
-        ("welcome e-mail goes into the plan", second),
+        ("welcome e-mail planned", first),
+        ("welcome e-mail skipped", second),
     ]
-    verdicts = [line["rule"] for line in logs if line["event"] == "notification skipped"]
-    assert verdicts[-1] == "once"
+    assert [line["rule"] for line in told] == ["default", "once"]
+    assert "already" in told[-1]["reason"]
     assert "bob@example.com" not in str(logs)
 
 
@@ -253,6 +253,37 @@ async def test_outcomes_are_told_in_words(system: System) -> None:
     (line,) = [line for line in logs if line["event"] == "welcome e-mail failed"]
     assert (line["event_id"], line["delivery_id"]) == ("e1", "d1")
     assert line["reason"] == "the mailbox is full"
+
+
+class BrokenPlanning(SqliteStore):
+    """Fails to plan a number of times, for a reason nobody foresaw."""
+
+    failures = 2
+    surprise = "bob@example.com"
+
+    async def plan(self, *, limit: int, definitions: int, decide: DecideEvent) -> PlanResult:
+        if self.failures:
+            self.failures -= 1
+            raise ValueError(self.surprise)
+        return await super().plan(limit=limit, definitions=definitions, decide=decide)
+
+
+async def test_a_worker_outlives_a_fault_nobody_foresaw_and_tells_its_stack(
+    system: System,
+) -> None:
+    store = await BrokenPlanning.open(None, clock=SystemClock())
+    async with open_house(store, bus=system.bus) as house:
+        event_id = await house.intake.register("bob@example.com")
+        broken = replace(system, store=store, notifications=house.notifications)
+        with structlog.testing.capture_logs() as logs:
+            async with working(broken):
+                await eventually(planned(broken, event_id))
+
+    (fault,) = [line for line in logs if line["event"] == "planning failed; trying again"]
+    assert fault["error"] == "ValueError"
+    assert "in plan" in fault["stack"]
+    assert "bob@example.com" not in str(logs)
+    await store.aclose()
 
 
 async def test_a_worker_that_has_nothing_to_do_ends_at_once(system: System) -> None:

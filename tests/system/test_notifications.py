@@ -5,11 +5,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.system.house import House, open_house
-from tidings.core.errors import ConfigurationError, NotFound
-from tidings.core.models import BELL_CHANNEL
+from tidings.core.errors import ConfigurationError, InvalidInput, NotFound
+from tidings.core.models import BELL_CHANNEL, NotificationState
 from tidings.core.ports import Store
+from tidings.core.work import DueNotification, EventPlan, PlannedNotification
+from tidings.delivery.recheck import recheck
+from tidings.notifications.builtin import WELCOME
 from tidings.notifications.workflow import Delay, Email, Workflow
 from tidings.store.postgres import PostgresStore
 from tidings.store.sqlite import SqliteStore
@@ -91,6 +95,20 @@ async def test_a_delay_is_waited_for_and_the_rest_follows(
     assert await states(house, booked.event_id) == [("planned", 2)]
 
 
+async def test_a_wait_whose_planning_fails_tells_why(house: House, clock: MovableClock) -> None:
+    def fail(_due: DueNotification) -> PlannedNotification:
+        raise ValueError("no")
+
+    booked = await house.intake.trigger("BOOKED", "ann")
+    await house.plan()
+    clock.advance(hours=2)
+    stamp = (await house.workflows.read()).definitions
+    await house.store.resume(limit=10, definitions=stamp, decide=fail)
+
+    (notification,) = (await house.notifications.explain(booked.event_id)).notifications
+    assert (notification.state, notification.reason) == ("waiting", "ValueError: no")
+
+
 async def test_an_opt_out_during_the_wait_counts(house: House, clock: MovableClock) -> None:
     booked = await house.intake.trigger("BOOKED", "ann")
     await house.plan()
@@ -103,6 +121,51 @@ async def test_an_opt_out_during_the_wait_counts(house: House, clock: MovableClo
     (notification,) = (await house.notifications.explain(booked.event_id)).notifications
     assert [each.rule for each in notification.decisions] == ["default", "delay", "preference"]
     assert len(notification.deliveries) == 1
+
+
+async def test_an_opt_out_counts_beside_a_critical_workflow_for_the_same_event(
+    house: House,
+) -> None:
+    await house.workflows.put(
+        Workflow(key="alarm", on="ALARM", steps=[Email("welcome")], critical=True)
+    )
+    await house.workflows.put(Workflow(key="tips", on="ALARM", steps=[Email("welcome")]))
+    accepted = await house.intake.trigger("ALARM", "ann")
+    await house.plan()
+    off = Preference(workflow="*", channel="*", enabled=False)
+    await house.users.set_preferences("ann", [off])
+
+    result = await house.store.claim(channel="email", provider="test", limit=10, lease=60)
+
+    refusals = {each.workflow: recheck(each) for each in result.taken}
+    assert refusals["alarm"] is None
+    assert refusals["tips"] is not None
+    assert refusals["tips"].rule == "preference"
+    assert (await house.notifications.explain(accepted.event_id)).lane == "critical"
+
+
+async def test_a_direct_message_never_reaches_another_who_took_over_the_user(
+    house: House,
+) -> None:
+    first = await house.intake.send("bob@example.com", "hello")
+    user_id = (await house.notifications.explain(first)).user_id
+    assert user_id is not None
+    await house.users.put(user_id, email="eve@example.com")
+
+    second = await house.intake.send("bob@example.com", "hello again")
+    await house.plan()
+
+    assert await states(house, first) == await states(house, second) == [("skipped", 0)]
+
+
+async def test_each_plan_is_told_after_it_was_committed_as_it_was(house: House) -> None:
+    told: list[EventPlan] = []
+    for _ in range(2):
+        await house.intake.register("bob@example.com")
+        await house.notifications.plan_due(tell=told.append)
+
+    states = [each.state for plan in told for each in plan.notifications]
+    assert states == [NotificationState.PLANNED, NotificationState.SKIPPED]
 
 
 async def test_what_waits_goes_on_in_the_version_it_began_in(
@@ -155,7 +218,7 @@ async def test_an_event_nobody_listens_to_says_so(house: House) -> None:
 
     explanation = await house.notifications.explain(accepted.event_id)
     assert (explanation.state, explanation.notifications) == ("planned", ())
-    assert explanation.reason == "no workflow listens to UNHEARD_OF"
+    assert explanation.reason == "No workflow listens to UNHEARD_OF."
 
 
 async def test_the_bell_rings_once_for_a_batch(house: House) -> None:
@@ -199,6 +262,80 @@ async def test_planning_is_counted_by_workflow_and_state(house: House) -> None:
     assert counts == [1, 2]
 
 
+async def test_at_a_start_modules_win_over_what_was_put_and_that_over_the_built_in(
+    house: House,
+) -> None:
+    """And what a module had and has no more is withdrawn, so that the built-in one is back."""
+    mine = WELCOME.model_copy(update={"once": False})
+    put = WELCOME.model_copy(update={"critical": True})
+
+    versions = []
+    for publish in (
+        lambda: house.workflows.load((), [mine]),
+        lambda: house.workflows.load(()),
+        lambda: house.workflows.put(put),
+        lambda: house.workflows.load(()),
+        lambda: house.workflows.load((), [mine]),
+        lambda: house.workflows.load(()),
+    ):
+        await publish()
+        versions.append((await house.workflows.get("welcome")).version)
+
+    expected = [mine, WELCOME, put, put, mine, WELCOME]
+    assert versions == [each.version for each in expected]
+
+
+async def test_a_workflow_that_left_its_module_is_withdrawn_and_what_waits_goes_on(
+    house: House, clock: MovableClock
+) -> None:
+    booked = await house.intake.trigger("BOOKED", "ann")
+    await house.plan()
+
+    await house.workflows.load(())
+    clock.advance(hours=2)
+    await house.plan()
+
+    assert [each.key for each in await house.workflows.list()] == ["direct", "welcome"]
+    assert await states(house, booked.event_id) == [("planned", 2)]
+
+
+async def test_a_start_that_changes_nothing_leaves_the_stamp(house: House) -> None:
+    await house.workflows.put(REMINDER.model_copy(update={"key": "put"}))
+    before = (await house.workflows.read()).definitions
+
+    await house.workflows.load((), [REMINDER])
+
+    assert (await house.workflows.read()).definitions == before
+
+
+async def test_a_workflow_put_over_http_that_gives_way_is_told(house: House) -> None:
+    await house.workflows.put(REMINDER.model_copy(update={"once": True}))
+
+    with structlog.testing.capture_logs() as logs:
+        await house.workflows.load((), [REMINDER])
+
+    (line,) = [line for line in logs if line["log_level"] == "warning"]
+    assert line["workflows"] == ["reminder"]
+
+
+async def test_a_template_that_is_missing_stops_the_start_with_the_file_to_add(
+    house: House,
+) -> None:
+    wrong = REMINDER.model_copy(update={"steps": (Email("welcome"), Email("welcom"))})
+
+    with pytest.raises(ConfigurationError) as refused:
+        await house.workflows.load((), [wrong])
+    with pytest.raises(InvalidInput) as not_put:
+        await house.workflows.put(wrong)
+
+    assert str(refused.value) == (
+        "Workflow reminder, step 2: there is no template welcom for email: add "
+        "welcom/email.subject.txt and welcom/email.txt to the folder that TIDINGS_TEMPLATES names."
+    )
+    assert not_put.value.field == "steps.1.template"
+    assert await house.workflows.get("reminder") == REMINDER
+
+
 async def test_workflows_come_from_a_module_of_the_working_directory(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,7 +345,7 @@ async def test_workflows_come_from_a_module_of_the_working_directory(
     package.mkdir()
     (package / "notifications.py").write_text(
         "from tidings.notifications.workflow import Email, Workflow\n"
-        "SHIPPED = Workflow(key='shipped', on='SHIPPED', steps=[Email('shipped')])\n"
+        "SHIPPED = Workflow(key='shipped', on='SHIPPED', steps=[Email('welcome')])\n"
     )
 
     await house.workflows.load(["a_shop.notifications"])

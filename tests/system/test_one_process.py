@@ -42,20 +42,17 @@ async def test_a_registration_is_followed_from_the_curl_to_the_outbox_in_the_log
     async with aiohttp.ClientSession(fleet.url) as http:
         answer = await http.post("/register", params={"email": "test@example.com"})
         event_id = (await answer.json())["event_id"]
-        await asyncio.to_thread(
-            wait_until,
-            lambda: '"sent"' in fleet.log("api") or "sent" in fleet.log("api"),
-            "sent",
-            fleet.log,
-        )
         explanation = await until_sent(http, event_id)
+        await asyncio.to_thread(
+            wait_until, lambda: "welcome e-mail sent" in fleet.log("api"), "it is told", fleet.log
+        )
         outbox = await (await http.get("/outbox")).text()
         dashboard = await (await http.get("/dashboard")).text()
 
     assert answer.status == 202
     assert explanation["notifications"][0]["deliveries"][0]["state"] == "sent"
     assert "test@example.com" in outbox
-    assert "REGISTERED_USER" in dashboard
+    assert "REGISTERED_<wbr>USER" in dashboard
     assert {line["part"] for line in told(fleet) if event_id in json.dumps(line)} >= {
         "notification-worker",
         "delivery",
@@ -68,6 +65,11 @@ async def test_the_log_never_shows_an_address(fleet: Fleet) -> None:
     async with aiohttp.ClientSession(fleet.url) as http:
         answer = await http.post("/register", params={"email": "secretly@example.com"})
         await until_sent(http, (await answer.json())["event_id"])
+        named = await http.put("/v1/users/secretly@example.com", json={"name": "secretly@b.com"})
+        await named.read()
+        told = {"to": "ann@example.com", "text": "hi", "subject": "to secretly@example.com"}
+        sent = await http.post("/v1/messages", json=told)
+        await until_sent(http, (await sent.json())["event_id"])
         refused = await http.post("/register", params={"email": "secretly@no@example.com"})
         await refused.read()
 
@@ -87,7 +89,7 @@ async def test_the_greeting_names_the_pages_and_the_curl_to_try(fleet: Fleet) ->
 async def test_a_second_process_on_the_same_file_is_refused_with_what_to_do(fleet: Fleet) -> None:
     fleet.start_api(SYSTEM)
 
-    fleet.start("second", SYSTEM)
+    fleet.start("second", SYSTEM, TIDINGS_PORT="0")
 
     await asyncio.to_thread(
         wait_until, lambda: "tidings:" in fleet.log("second"), "it is refused", fleet.log
@@ -113,6 +115,31 @@ async def test_sigterm_ends_the_process_within_ten_seconds_though_streams_are_op
     assert seconds <= 10
 
 
+async def test_sigterm_ends_the_process_within_ten_seconds_though_the_mail_server_hangs(
+    fleet: Fleet,
+) -> None:
+    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await gone.wait()
+        writer.close()
+
+    connected, gone = asyncio.Event(), asyncio.Event()
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = str(server.sockets[0].getsockname()[1])
+    await asyncio.to_thread(
+        fleet.start_api, SYSTEM, TIDINGS_EMAIL_PROVIDER="smtp", TIDINGS_SMTP_PORT=port
+    )
+    async with aiohttp.ClientSession(fleet.url) as http:
+        answer = await http.post("/register", params={"email": "test@example.com"})
+        await answer.read()
+        await asyncio.wait_for(connected.wait(), 10)
+        seconds = await asyncio.to_thread(fleet.terminate, "api")
+
+    assert seconds <= 10
+    gone.set()
+    server.close()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -120,6 +147,10 @@ async def test_sigterm_ends_the_process_within_ten_seconds_though_streams_are_op
         ("TIDINGS_WORKFLOWS", "no.such.module"),
         ("TIDINGS_EMAIL_PROVIDER", "pigeon"),
         ("TIDINGS_HOST", "0.0.0.0"),
+        ("TIDINGS_HOST", "nowhere.invalid"),
+        ("TIDINGS_EMAIL_FROM", "nonsense"),
+        ("TIDINGS_BEAT_SECONDS", "60"),
+        ("TIDINGS_REGISTER_RATE", "0/minute"),
         ("TIDINGS_PROT", "8000"),
     ],
 )

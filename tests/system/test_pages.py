@@ -21,7 +21,7 @@ MAIL = "<html><head></head><body><h1>Hello</h1></body></html>"
 
 @pytest.fixture
 async def system() -> AsyncIterator[System]:
-    async with open_system(load_settings(database_url="sqlite://")) as system:
+    async with open_system(load_settings(database_url="sqlite://"), publish=True) as system:
         yield system
 
 
@@ -67,9 +67,40 @@ async def test_a_registration_is_seen_on_both_pages_and_in_its_story(
 
     assert "test@example.com" in outbox
     assert "1 registration, 1 sent, 0 failed" in dashboard
-    assert "REGISTERED_USER" in dashboard
+    assert "REGISTERED_<wbr>USER" in dashboard
     assert re.search(r"rule <code>\w+</code>", story)
     assert "call sent" in story
+
+
+async def test_a_message_leads_to_the_event_it_came_from(
+    system: System, http: httpx2.AsyncClient
+) -> None:
+    event_id = (await http.post("/register", json={"email": "test@example.com"})).json()["event_id"]
+    await settle(system)
+    await system.outbox(message())
+    (strange, kept) = await system.outbox.recent()
+
+    page = (await http.get(f"/outbox/{kept.id}")).text.replace("&#x2f;", "/")
+    other = (await http.get(f"/outbox/{strange.id}")).text
+
+    assert f'<a href="/dashboard/events/{event_id}">Why was this sent?</a>' in page
+    assert "Why was this sent?" not in other
+
+
+async def test_an_event_nobody_listens_to_has_no_workflow_and_is_nowhere_called_planned(
+    system: System, http: httpx2.AsyncClient
+) -> None:
+    await system.users.put("ann", email="ann@example.com", name=None, locale=None)
+    event = {"type": "ORDER_PAID", "user_id": "ann", "data": {}}
+    event_id = (await http.post("/v1/events", json=event)).json()["event_id"]
+    await settle(system)
+
+    pages = [
+        (await http.get(path)).text for path in ("/dashboard", f"/dashboard/events/{event_id}")
+    ]
+
+    assert [">no workflow<" in page for page in pages] == [True, True]
+    assert [">planned<" in page for page in pages] == [False, False]
 
 
 async def test_registering_again_is_skipped_and_the_dashboard_says_why(
@@ -82,7 +113,9 @@ async def test_registering_again_is_skipped_and_the_dashboard_says_why(
     (run,) = (await system.notifications.explain(skipped.key)).notifications
 
     dashboard = (await http.get("/dashboard")).text
+    story = (await http.get(f"/dashboard/events/{skipped.key}")).text
 
+    assert ">send<" not in story
     assert "1 registration, 1 sent, 0 failed, 1 skipped" in dashboard
     assert run.decisions[-1].reason in dashboard
 

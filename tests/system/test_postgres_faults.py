@@ -7,21 +7,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from tests.servers.postgres import GivenPostgres, PostgresServer
+from tests.servers.postgres import PostgresServer
+from tests.system.postgres_sessions import PATIENCE, SECRET, until, with_password
 from tidings.core.clock import SystemClock
-from tidings.core.errors import ConfigurationError, TidingsError, Unavailable
+from tidings.core.errors import TidingsError, Unavailable
 from tidings.core.ids import Ids, derived
 from tidings.core.models import USER_CHANNEL, DeliveryState, Event, NotificationState
 from tidings.core.work import (
     Acceptance,
     Attempt,
     Claimed,
+    ClaimResult,
     DueEvent,
     EventPlan,
     Outcome,
@@ -33,15 +34,13 @@ from tidings.store.postgres import PostgresStore
 from tidings.store.postgres.connections import (
     HOT_CONNECTIONS,
     RUN_CONNECTIONS,
-    hot_pool,
-    run_engine,
 )
 
 if TYPE_CHECKING:
     Session = asyncpg.Connection[asyncpg.Record]
 
-SECRET = "s3cret-word"
-PATIENCE = 20.0
+LEASE = 60.0
+NOTHING = ClaimResult(taken=[], given_up=[])
 IDS = Ids()
 
 OUR_SESSIONS = """
@@ -93,82 +92,36 @@ async def test_what_was_accepted_is_there_after_a_kill(
     assert len(result.plans) == 100
 
 
-async def test_a_server_that_is_not_there_is_unavailable_at_start(
-    postgres_url: str, postgres_server: PostgresServer
-) -> None:
-    postgres_server.kill()
-
-    with pytest.raises(Unavailable) as failure:
-        await PostgresStore.open(with_password(postgres_url), clock=SystemClock())
-
-    assert SECRET not in str(failure.value)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        f"postgresql://tidings:{SECRET}/#@localhost/tidings",
-        f"postgresql://tidings:x@localhost:{SECRET}/tidings",
-        f"mysql://tidings:{SECRET}@localhost/tidings",
-    ],
-)
-async def test_a_wrong_url_is_refused_without_being_quoted(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="TIDINGS_DATABASE_URL") as failure:
-        await PostgresStore.open(url, clock=SystemClock())
-
-    assert SECRET not in str(failure.value)
-
-
-async def test_a_missing_database_is_a_matter_of_configuration(postgres_url: str) -> None:
-    url = urlunsplit(urlsplit(with_password(postgres_url))._replace(path="/no_such_database"))
-
-    with pytest.raises(ConfigurationError, match="3D000") as failure:
-        await PostgresStore.open(url, clock=SystemClock())
-
-    assert SECRET not in str(failure.value)
-
-
-async def test_a_server_without_fsync_is_refused(
-    postgres_url: str, postgres_server: PostgresServer, onlooker: "Session"
-) -> None:
-    if isinstance(postgres_server, GivenPostgres):
-        pytest.skip("a server that is not ours keeps its settings")
-    await set_fsync(onlooker, "off")
-    try:
-        with pytest.raises(ConfigurationError, match="fsync"):
-            await PostgresStore.open(postgres_url, clock=SystemClock())
-    finally:
-        await set_fsync(onlooker, "on")
-
-
-async def test_commits_reach_the_disk_whatever_the_database_is_set_to(
-    postgres_url: str, onlooker: "Session"
-) -> None:
-    name = urlsplit(postgres_url).path.removeprefix("/")
-    await onlooker.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
-
-    async with hot_pool(postgres_url) as pool:
-        hot = await pool.fetchval("SHOW synchronous_commit")
-    engine = run_engine(postgres_url)
-    async with engine.connect() as connection:
-        run = await connection.scalar(sa.text("SHOW synchronous_commit"))
-    await engine.dispose()
-
-    assert (hot, run) == ("on", "on")
-
-
 @pytest.mark.parametrize("function", ["pg_cancel_backend", "pg_terminate_backend"])
 async def test_a_statement_the_server_ends_is_unavailable(
     store: PostgresStore, postgres_url: str, onlooker: "Session", function: str
 ) -> None:
     async with locked_deliveries(postgres_url):
-        claiming = asyncio.create_task(store.claim(channel="email", limit=1, lease=10))
+        claiming = asyncio.create_task(claim(store))
         await until(lambda: onlooker.fetchval(f"SELECT {function}(pid) {WAITING_SESSIONS}"))
 
         with pytest.raises(Unavailable):
             await claiming
 
-    assert await store.claim(channel="email", limit=1, lease=10) == []
+    assert await claim(store) == NOTHING
+
+
+@pytest.mark.parametrize("verb", ["claim", "beat"])
+async def test_a_lease_begins_when_it_is_given_however_long_the_statement_waited(
+    store: PostgresStore, postgres_url: str, onlooker: "Session", verb: str
+) -> None:
+    (claimed,) = await one_in_hand(store)
+    await onlooker.execute("UPDATE deliveries SET due_at = now()")
+    waited = f"SELECT count(*) = 1 {WAITING_SESSIONS} AND now() - query_start > interval '1 s'"
+
+    async with locked_deliveries(postgres_url):
+        asked = store.beat([claimed], lease=LEASE) if verb == "beat" else claim(store)
+        asking = asyncio.ensure_future(asked)
+        await until(lambda: onlooker.fetchval(waited))
+    await asking
+
+    query = "SELECT extract(epoch FROM due_at - clock_timestamp()) FROM deliveries"
+    assert await onlooker.fetchval(query) > LEASE - 0.9
 
 
 async def test_waiting_for_a_connection_ends(
@@ -176,16 +129,13 @@ async def test_waiting_for_a_connection_ends(
 ) -> None:
     all_wait = f"SELECT count(*) = {HOT_CONNECTIONS} {WAITING_SESSIONS}"
     async with locked_deliveries(postgres_url):
-        claims = [
-            asyncio.create_task(store.claim(channel="email", limit=1, lease=10))
-            for _ in range(HOT_CONNECTIONS)
-        ]
+        claims = [asyncio.create_task(claim(store)) for _ in range(HOT_CONNECTIONS)]
         await until(lambda: onlooker.fetchval(all_wait))
 
         with pytest.raises(Unavailable):
             await store.now()
 
-    assert await asyncio.gather(*claims) == [[]] * HOT_CONNECTIONS
+    assert await asyncio.gather(*claims) == [NOTHING] * HOT_CONNECTIONS
 
 
 async def test_callers_that_leave_take_no_connection_with_them(
@@ -245,7 +195,7 @@ async def planned_batch(store: PostgresStore) -> list[str]:
 
 
 async def claimed_batch(store: PostgresStore) -> list[str]:
-    return [each.id for each in await store.claim(channel="email", limit=97, lease=60)]
+    return [each.id for each in (await claim(store, limit=97)).taken]
 
 
 async def opened(url: str, closing: AsyncExitStack) -> PostgresStore:
@@ -254,10 +204,14 @@ async def opened(url: str, closing: AsyncExitStack) -> PostgresStore:
     return store
 
 
+async def claim(store: PostgresStore, *, channel: str = "email", limit: int = 10) -> ClaimResult:
+    return await store.claim(channel=channel, provider="smtp", limit=limit, lease=LEASE)
+
+
 async def one_in_hand(store: PostgresStore) -> Sequence[Claimed]:
     await store.accept([a_registration("ada")])
     await store.plan(limit=10, definitions=0, decide=one_mail)
-    return await store.claim(channel="email", limit=10, lease=60)
+    return (await claim(store)).taken
 
 
 def verbs(store: PostgresStore, claimed: Claimed) -> list[Callable[[], Awaitable[object]]]:
@@ -265,7 +219,7 @@ def verbs(store: PostgresStore, claimed: Claimed) -> list[Callable[[], Awaitable
         lambda: store.accept([a_registration("bob")]),
         lambda: store.plan(limit=10, definitions=0, decide=one_mail),
         lambda: store.resume(limit=10, definitions=0, decide=lambda due: pytest.fail(due.id)),
-        lambda: store.claim(channel="sms", limit=10, lease=60),
+        lambda: claim(store, channel="sms"),
         lambda: store.beat([claimed], lease=60),
         lambda: store.settle([given_back(claimed)]),
         store.fold,
@@ -287,13 +241,6 @@ async def until_it_answers(store: PostgresStore) -> None:
         return [await failure_of(verb) for verb in (store.now, store.fold)] == [None, None]
 
     await until(answers)
-
-
-async def until(ask: Callable[[], Awaitable[object]]) -> None:
-    """Ask until the answer is true."""
-    async with asyncio.timeout(PATIENCE):
-        while not await ask():
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -318,20 +265,6 @@ async def in_use_at_once(store: PostgresStore) -> None:
         *(store.now() for _ in range(HOT_CONNECTIONS)),
         *(store.run(sleep) for _ in range(RUN_CONNECTIONS)),
     )
-
-
-async def set_fsync(session: "Session", value: str) -> None:
-    await session.execute(f"ALTER SYSTEM SET fsync = {value}")
-    await session.execute("SELECT pg_reload_conf()")
-
-    async def is_set() -> bool:
-        return bool(await session.fetchval("SHOW fsync") == value)
-
-    await until(is_set)
-
-
-def with_password(url: str) -> str:
-    return url.replace("://tidings@", f"://tidings:{SECRET}@")
 
 
 def a_registration(user_id: str) -> Acceptance:

@@ -4,18 +4,24 @@ import hashlib
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tidings.core.clock import SystemClock
 from tidings.store.postgres import PostgresStore
-from tidings.store.postgres.accept import KNOWN
+from tidings.store.postgres.accept import KNOWN, WRITE
 from tidings.store.postgres.claim import CLAIM
 from tidings.store.postgres.connections import hot_pool
 from tidings.store.postgres.plan import DUE as DUE_EVENTS
+from tidings.store.postgres.plan import FINISH as FINISH_PLANNING
+from tidings.store.postgres.plan import PUT_OFF as PUT_OFF_EVENTS
+from tidings.store.postgres.planned import ADD_NOTIFICATIONS, KNOWN_NOTIFICATIONS
 from tidings.store.postgres.resume import DUE as DUE_NOTIFICATIONS
-from tidings.store.postgres.settle import BEAT, SETTLE
+from tidings.store.postgres.resume import FINISH as FINISH_RESUMING
+from tidings.store.postgres.resume import PUT_OFF as PUT_OFF_NOTIFICATIONS
+from tidings.store.postgres.settle import BEAT, SETTLE, STANDING
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
@@ -52,6 +58,15 @@ SELECT md5('d' || n)::uuid, md5('n' || n)::uuid, md5('e' || n)::uuid, 'u' || n %
 FROM generate_series(1, {WAITING}) AS n;
 """
 
+#: the backlog as bulk, with one critical row of each kind behind it
+GROW_BULK = f"""
+{GROW.replace("'normal'", "'bulk'")}
+UPDATE events SET lane = 'critical', due_at = now() WHERE source_id = '{WAITING}';
+UPDATE notifications SET lane = 'critical', due_at = now() WHERE id = md5('n{WAITING}')::uuid;
+UPDATE deliveries SET lane = 'critical', due_at = now() WHERE id = md5('d{WAITING}')::uuid;
+"""
+GROW_LATER = GROW.replace("now() - make_interval(secs => n % 5000)", "now() + interval '1 day'")
+
 _NO_SHIFT = "'0'::interval"
 
 
@@ -65,9 +80,35 @@ def ids(prefix: str) -> str:
     return f"'{{{','.join(str(uuid.UUID(digest)) for digest in digests)}}}'::uuid[]"
 
 
+def text_ids(prefix: str) -> str:
+    return f"{ids(prefix)}::text[]"
+
+
+def first_users() -> str:
+    return f"'{{{','.join(f'u{n}' for n in range(1, BATCH + 1))}}}'::text[]"
+
+
+NEW_DELIVERIES = [
+    ids("new"),
+    ids("n"),
+    ids("e"),
+    each("'u1'", "text"),
+    each("'welcome'", "text"),
+    each("0", "smallint"),
+    *[each("'x'", "text")] * 6,
+    each("0", "integer"),
+    each("now()", "timestamptz"),
+]
+FIGURES = [each("'welcome'", "text"), each("'planned'", "text"), each("1", "integer")]
+PUT_OFF = [each("1", "smallint"), each("'broken'", "text"), each("60", "float8")]
+
 #: name → statement, its arguments, and the index that must lead to its rows
-STATEMENTS = {
-    "claim": (CLAIM, [_NO_SHIFT, "'email'", str(BATCH), "'10 s'::interval"], "deliveries_due"),
+STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
+    "claim": (
+        CLAIM,
+        [_NO_SHIFT, "'email'", str(BATCH), "'10 s'::interval", "'smtp'"],
+        "deliveries_due",
+    ),
     "due_events": (DUE_EVENTS, [_NO_SHIFT, str(BATCH)], "events_due"),
     "due_notifications": (DUE_NOTIFICATIONS, [_NO_SHIFT, str(BATCH)], "notifications_due"),
     "beat": (
@@ -86,10 +127,11 @@ STATEMENTS = {
             each("NULL", "float8"),
             each("'welcome'", "text"),
             each("'email'", "text"),
+            each("0", "smallint"),
+            each("true", "boolean"),
+            each("'sent'", "text"),
             each("'smtp'", "text"),
             each("'250'", "text"),
-            each("0", "smallint"),
-            each("'sent'", "text"),
             each("'sent'", "text"),
             each("NULL", "text"),
             each("now()", "timestamptz"),
@@ -97,6 +139,7 @@ STATEMENTS = {
         ],
         "deliveries_pkey",
     ),
+    "standing": (STANDING, [ids("d"), each("1", "integer")], "deliveries_pkey"),
     "known": (
         KNOWN,
         [
@@ -105,6 +148,69 @@ STATEMENTS = {
             each("'u1'", "text"),
         ],
         "events_pkey",
+    ),
+    "write": (
+        WRITE,
+        [
+            _NO_SHIFT,
+            *[text_ids("new")] * 5,
+            ids("new"),
+            *[text_ids("new")] * 5,
+            each("'{}'", "text"),
+            each("now()", "timestamptz"),
+            each("'normal'", "text"),
+            *[text_ids("new")] * 3,
+        ],
+        "users_pkey",
+    ),
+    "add_notifications": (
+        ADD_NOTIFICATIONS,
+        [
+            _NO_SHIFT,
+            ids("new"),
+            ids("e"),
+            *[text_ids("new")] * 3,
+            each("'normal'", "text"),
+            each("true", "boolean"),
+            each("'planned'", "text"),
+            each("1", "smallint"),
+            each("NULL", "timestamptz"),
+            each("'[]'", "text"),
+        ],
+        None,
+    ),
+    "known_notifications": (KNOWN_NOTIFICATIONS, [ids("n")], "notifications_pkey"),
+    "finish_planning": (
+        FINISH_PLANNING,
+        [
+            _NO_SHIFT,
+            *NEW_DELIVERIES,
+            ids("e"),
+            each("NULL", "text"),
+            first_users(),
+            *FIGURES,
+        ],
+        "events_pkey",
+    ),
+    "finish_resuming": (
+        FINISH_RESUMING,
+        [
+            _NO_SHIFT,
+            *NEW_DELIVERIES,
+            ids("n"),
+            each("'planned'", "text"),
+            each("1", "smallint"),
+            each("NULL", "timestamptz"),
+            each("'[]'", "text"),
+            *FIGURES,
+        ],
+        "notifications_pkey",
+    ),
+    "put_off_events": (PUT_OFF_EVENTS, [_NO_SHIFT, ids("e"), *PUT_OFF], "events_pkey"),
+    "put_off_notifications": (
+        PUT_OFF_NOTIFICATIONS,
+        [_NO_SHIFT, ids("n"), *PUT_OFF],
+        "notifications_pkey",
     ),
 }
 
@@ -142,6 +248,31 @@ async def test_plans_made_on_grown_and_counted_tables_hold(session: "Connection"
     await session.execute("ANALYZE", timeout=60)
 
     await prepare(session)
+
+    assert await faults(session) == {}
+
+
+async def test_a_critical_row_behind_a_backlog_of_bulk_comes_first(session: "Connection") -> None:
+    await prepare(session)
+    await session.execute(GROW_BULK, timeout=60)
+
+    found = await faults(session)
+    due = [
+        await session.fetch(statement, timedelta(), 10)
+        for statement in (DUE_EVENTS, DUE_NOTIFICATIONS)
+    ]
+    claimed = await session.fetch(CLAIM, timedelta(), "email", 10, timedelta(seconds=10), "smtp")
+
+    assert found == {}
+    assert [sorted(row["lane"] for row in rows) for rows in due] == [
+        ["bulk"] * 9 + ["critical"]
+    ] * 2
+    assert [row["lane"] for row in claimed] == ["critical"] + ["bulk"] * 9
+
+
+async def test_a_backlog_that_is_due_later_costs_nothing_now(session: "Connection") -> None:
+    await prepare(session)
+    await session.execute(GROW_LATER, timeout=60)
 
     assert await faults(session) == {}
 
@@ -200,9 +331,9 @@ async def explain(session: "Connection", name: str, arguments: list[str]) -> Map
     return plan
 
 
-def plan_faults(plan: Mapping[str, Any], index: str) -> Iterator[str]:
+def plan_faults(plan: Mapping[str, Any], index: str | None) -> Iterator[str]:
     nodes = list(walk(plan))
-    if index not in {node.get("Index Name") for node in nodes}:
+    if index and index not in {node.get("Index Name") for node in nodes}:
         yield f"never uses {index}"
     for node in nodes:
         yield from node_faults(node)

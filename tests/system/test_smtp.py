@@ -26,7 +26,7 @@ from tidings.core.errors import (
     TransientError,
 )
 from tidings.core.ids import Ids
-from tidings.core.models import Content, Message
+from tidings.core.models import Content, Message, Receipt
 
 SHORT = "1"
 _ids = Ids()
@@ -89,6 +89,19 @@ async def test_there_are_never_more_connections_than_the_setting_says() -> None:
 
         assert len(sink.mails) == 30
         assert len(sink.clients) <= 3
+
+
+async def test_a_mail_s_time_begins_when_it_has_a_connection() -> None:
+    script = {"END": [SAY_NOTHING, SAY_NOTHING]}
+    async with (
+        ScriptedServer(script).serving() as server,
+        smtp(server.port, timeout=SHORT, connections="1") as provider,
+    ):
+        sends = [provider.send(message()) for _ in range(3)]
+        ends = await asyncio.gather(*sends, return_exceptions=True)
+
+    assert [type(end) for end in ends] == [OutcomeUnknown, OutcomeUnknown, Receipt]
+    assert provider.concurrency == 1
 
 
 @pytest.mark.parametrize("address", ["żółć@example.com", "عمر@example.com"])

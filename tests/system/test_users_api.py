@@ -41,7 +41,7 @@ async def api(service: UserService) -> AsyncIterator[httpx2.AsyncClient]:
     install_problems(app)
     app.include_router(users_router(service))
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

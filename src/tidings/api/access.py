@@ -9,8 +9,6 @@ from tidings.api.problems import problem_response
 #: paths that are public by nature
 PUBLIC_PATHS = frozenset({"/register", "/healthz", "/readyz"})
 
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
-
 _REFUSAL = {
     "type": "urn:tidings:problem:forbidden",
     "title": "Forbidden",
@@ -34,7 +32,7 @@ class LoopbackOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what comes from here, or is public."""
-        if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS or _is_local(scope):
+        if scope["type"] != "http" or _is_public(scope) or _is_local(scope):
             await self._app(scope, receive, send)
         else:
             await problem_response(_REFUSAL)(scope, receive, send)
@@ -45,15 +43,26 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
+
+
+def _is_public(scope: Scope) -> bool:
+    """Public, save what a page of somebody else's makes a browser on this machine ask."""
+    return scope["path"] in PUBLIC_PATHS and _header(scope, b"sec-fetch-site") != "cross-site"
 
 
 def _is_local(scope: Scope) -> bool:
     client = scope.get("client")
-    return (client is None or is_loopback(client[0])) and _host_name(scope) in _LOCAL_HOSTS
+    from_here = client is None or is_loopback(client[0])
+    named_here = is_loopback(_host_name(scope))
+    return from_here and named_here and _header(scope, b"sec-fetch-site") != "cross-site"
 
 
 def _host_name(scope: Scope) -> str:
-    headers = dict(reversed(scope["headers"]))
-    host = str(headers.get(b"host", b"").decode("latin-1"))
+    host = _header(scope, b"host")
     return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    headers = dict(reversed(scope["headers"]))
+    return str(headers.get(name, b"").decode("latin-1"))

@@ -1,10 +1,14 @@
 """The access log: a line for each request, without its query, where addresses may stand."""
 
+import logging
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidings.core.logs import get_logger
+
+#: what pages and probes ask for by themselves, again and again
+QUIET_PATHS = ("/static/", "/healthz", "/readyz", "/metrics")
 
 
 class AccessLog:
@@ -29,9 +33,14 @@ class AccessLog:
 
         try:
             await self._app(scope, receive, note_status)
+        except Exception:
+            status = status or 500
+            raise
         finally:
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            self._logger.info(
+            level = logging.DEBUG if scope["path"].startswith(QUIET_PATHS) else logging.INFO
+            self._logger.log(
+                level,
                 "request",
                 method=scope["method"],
                 path=scope["path"],

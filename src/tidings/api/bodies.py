@@ -7,6 +7,7 @@ import pydantic
 from starlette.requests import Request
 
 from tidings.core.errors import InvalidInput, PayloadTooLarge
+from tidings.core.text import is_one_line
 
 #: bytes a body may have unless the route says otherwise
 BODY_LIMIT = 256 * 1024
@@ -19,7 +20,7 @@ class Body(pydantic.BaseModel):
 
 
 def _one_line(text: str) -> str:
-    if any(not character.isprintable() for character in text):
+    if not is_one_line(text):
         raise ValueError("must be one line without control characters")
     return text
 
@@ -59,6 +60,15 @@ def invalid_input(errors: Sequence[Mapping[str, Any]]) -> InvalidInput:
     return InvalidInput(f"{place or 'body'}: {message}", field=place)
 
 
+def json_body(model: type[pydantic.BaseModel], **instead: Any) -> dict[str, Any]:
+    """The `openapi_extra=` of a route that reads this body itself; `instead`: other properties."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    schema = _inlined(schema, definitions)
+    schema["properties"].update(instead)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 def _require_json(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
@@ -81,3 +91,15 @@ async def _bounded(request: Request, limit: int) -> bytes:
 
 def _too_large(limit: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"the body has more than {limit} bytes")
+
+
+def _inlined(value: Any, definitions: Mapping[str, Any]) -> Any:
+    """The schema without references: they would point into the whole document."""
+    if isinstance(value, Mapping):
+        if "$ref" in value:
+            return _inlined(definitions[value["$ref"].rpartition("/")[2]], definitions)
+        kept = {key: item for key, item in value.items() if key != "discriminator"}
+        return {key: _inlined(item, definitions) for key, item in kept.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_inlined(item, definitions) for item in value]
+    return value

@@ -38,6 +38,11 @@ KINDS: Mapping[type[TidingsError], tuple[int, str]] = {
     TidingsError: (500, "internal-error"),
 }
 
+_RETRY_AFTER: Mapping[str, Any] = {
+    "description": "Seconds until it is worth asking again.",
+    "schema": {"type": "integer", "minimum": 0},
+}
+
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
@@ -53,13 +58,7 @@ SCHEMA: Mapping[str, Any] = {
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route that may answer with these problems."""
-    return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status in statuses
-    }
+    return {status: _documented(status) for status in statuses}
 
 
 def problem(error: TidingsError) -> dict[str, Any]:
@@ -85,6 +84,16 @@ def problem_response(body: Mapping[str, Any], headers: Mapping[str, str] | None 
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),
     )
+
+
+def _documented(status: int) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        response["headers"] = {"Retry-After": _RETRY_AFTER}
+    return response
 
 
 def _problem(status: int, name: str, detail: str, *, field: str = "") -> dict[str, Any]:

@@ -22,6 +22,9 @@ class ConsoleOptions:
 class ConsoleProvider:
     """Sends nothing anywhere: what a developer wants to see instead of real mail."""
 
+    #: any number; the setting of the worker decides
+    concurrency = 10_000
+
     def __init__(self, outbox: OutboxWriter) -> None:
         self._outbox = outbox
 
@@ -41,7 +44,6 @@ class ConsoleProvider:
         _log.info(
             "message kept in the outbox",
             to=message.address,
-            subject=message.content.subject,
             message_id=message.id,
         )
         return Receipt(provider_id=message.id)

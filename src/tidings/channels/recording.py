@@ -19,6 +19,9 @@ class RecordingOptions:
 class RecordingProvider:
     """Takes every message into `messages`, save where the script has an error for the call."""
 
+    #: any number; the setting of the worker decides
+    concurrency = 10_000
+
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self._script: deque[DeliveryError | None] = deque()

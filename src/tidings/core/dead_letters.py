@@ -21,8 +21,9 @@ def dead_letter(
 
     `entry` is the event, or the raw text of what could not be read as one.
     """
+    whose = "" if isinstance(entry, str) else group  # unreadable for one is so for all
     return Event(
-        id=event_key(BUS_SOURCE, f"{bus_channel}/{group}/{entry_id}"),
+        id=event_key(BUS_SOURCE, f"{bus_channel}/{whose}/{entry_id}"),
         type=DEAD_LETTER,
         source=BUS_SOURCE,
         time=at,

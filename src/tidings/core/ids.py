@@ -32,7 +32,7 @@ class Ids:
 def event_key(source: str, event_id: str) -> str:
     """The row's UUID for an event: our own UUIDs stand for themselves, all else is hashed."""
     if source.startswith("tidings:") and _is_uuid(event_id):
-        return event_id.lower()
+        return event_id
     return str(uuid.uuid5(_DERIVED, f"{source}\x00{event_id}"))
 
 
@@ -54,6 +54,6 @@ def address_user_id(key: bytes, address: str) -> str:
 
 def _is_uuid(text: str) -> bool:
     try:
-        return str(uuid.UUID(text)) == text.lower()
+        return str(uuid.UUID(text)) == text
     except ValueError:
         return False

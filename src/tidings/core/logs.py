@@ -1,7 +1,9 @@
 """Logs a person can follow: a line for what was heard, decided and done, addresses masked."""
 
 import logging
+import re
 import sys
+import unicodedata
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
@@ -14,6 +16,10 @@ LogFormat = Literal["auto", "console", "json"]
 ADDRESS_KEYS = frozenset({"address", "email", "phone", "to"})
 #: libraries whose everyday lines say nothing to the reader of our log
 QUIET_LIBRARIES = ("alembic", "uvicorn")
+
+#: what could steer a terminal: control and format characters, save line breaks and tabs
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_ADDRESS = re.compile(r"[^\s/@<>\"'(),:;]+(?:@|%40)[^\s/@<>\"'(),:;]+")
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -60,7 +66,6 @@ def join_host_logs() -> None:
         processors=[
             structlog.stdlib.filter_by_level,
             *_shared_processors(),
-            structlog.processors.format_exc_info,
             structlog.processors.KeyValueRenderer(key_order=["event"], drop_missing=True),
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -80,11 +85,25 @@ def mask_address(address: str) -> str:
 def mask_addresses(
     _logger: object, _method: str, entry: MutableMapping[str, Any]
 ) -> Mapping[str, Any]:
-    """Mask the values of the keys that hold addresses."""
-    for key in ADDRESS_KEYS & entry.keys():
-        if isinstance(entry[key], str):
-            entry[key] = mask_address(entry[key])
+    """Mask what holds addresses by its key, and what looks like an e-mail address anywhere."""
+    for key, value in entry.items():
+        if isinstance(value, str):
+            entry[key] = mask_address(value) if key in ADDRESS_KEYS else mask_text(value)
     return entry
+
+
+def drop_nothings(
+    _logger: object, _method: str, entry: MutableMapping[str, Any]
+) -> Mapping[str, Any]:
+    """Leave out what is None: it says nothing."""
+    return {key: value for key, value in entry.items() if value is not None}
+
+
+def mask_text(text: str) -> str:
+    """A text with every e-mail address in it masked."""
+    if "@" not in text and "%40" not in text:
+        return text
+    return _ADDRESS.sub(lambda found: mask_address(found[0].replace("%40", "@")), text)
 
 
 def _shared_processors() -> list[structlog.typing.Processor]:
@@ -93,15 +112,17 @@ def _shared_processors() -> list[structlog.typing.Processor]:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.PositionalArgumentsFormatter(),
-        mask_addresses,
         structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        mask_addresses,
+        drop_nothings,
     ]
 
 
 def _renderers(form: LogFormat) -> list[structlog.typing.Processor]:
     if form == "console" or (form == "auto" and sys.stderr.isatty()):
         return [_for_eyes, structlog.dev.ConsoleRenderer(sort_keys=False)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
+    return [structlog.processors.JSONRenderer(_json)]
 
 
 def _json(entry: Mapping[str, Any], **_options: object) -> str:
@@ -112,6 +133,15 @@ def _for_eyes(
     _logger: object, _method: str, entry: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """The time of day is enough on a terminal, and who speaks stands beside what is said."""
-    entry["timestamp"] = str(entry["timestamp"])[11:19]
+    for key, value in entry.items():
+        if isinstance(value, str) and not value.isprintable():
+            entry[key] = "".join(_harmless(character) for character in value)
+    entry["timestamp"] = f"{str(entry['timestamp'])[11:19]}Z"
     entry["logger"] = entry.pop("part", entry.get("logger", ""))
     return entry
+
+
+def _harmless(character: str) -> str:
+    if character in "\n\t" or unicodedata.category(character) not in _STEERING:
+        return character
+    return character.encode("unicode_escape", "backslashreplace").decode()

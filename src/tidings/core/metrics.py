@@ -44,10 +44,15 @@ class Metrics:
             ["bus_channel"],
             registry=self.registry,
         )
+        self.bus_entries_lost = Counter(
+            "tidings_bus_entries_lost",
+            "Bus entries freed before every group had acknowledged them",
+            ["bus_channel"],
+            registry=self.registry,
+        )
         self.unpublished = Counter(
             "tidings_events_unpublished",
             "Accepted events the bus could not take; they are delivered all the same",
-            ["bus_channel"],
             registry=self.registry,
         )
 

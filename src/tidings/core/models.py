@@ -13,6 +13,9 @@ DELIVERY_CHANNEL = "DELIVERY_CHANNEL"
 BELL_CHANNEL = "BELL_CHANNEL"
 DEAD_LETTER_CHANNEL = "DEAD_LETTER_CHANNEL"
 
+#: what only Tidings itself publishes on
+OWN_CHANNELS = frozenset({DELIVERY_CHANNEL, BELL_CHANNEL, DEAD_LETTER_CHANNEL})
+
 REGISTERED_USER = "REGISTERED_USER"
 DIRECT_MESSAGE = "DIRECT_MESSAGE"
 DELIVERIES_PLANNED = "DELIVERIES_PLANNED"
@@ -43,6 +46,7 @@ class NotificationState(StrEnum):
     PLANNED = "planned"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
+    FAILED = "failed"
 
 
 class DeliveryState(StrEnum):

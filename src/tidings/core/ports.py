@@ -15,6 +15,7 @@ from tidings.core.work import (
     Acceptance,
     Accepted,
     Claimed,
+    ClaimResult,
     DecideEvent,
     DecideNotification,
     Installation,
@@ -79,6 +80,11 @@ class EventBus(Protocol):
 class Provider(Protocol):
     """Carries one message to one address, or raises a DeliveryError that decides what is next."""
 
+    @property
+    def concurrency(self) -> int:
+        """How many sends it carries at once; a worker has no more than that in hand."""
+        ...
+
     async def send(self, message: Message) -> Receipt:
         """Hand one message over."""
         ...
@@ -114,7 +120,8 @@ class RetryPolicy(Protocol):
 class Store(Protocol):
     """The rows that are the queue: each verb is one batch and one transaction.
 
-    Raises Unavailable when the database can't be reached.
+    Raises Unavailable when the database can't be reached, InvalidInput for a value no row can hold;
+    what failed is never quoted.
     """
 
     @property
@@ -139,8 +146,12 @@ class Store(Protocol):
         """Plan on what waited and is due; raises StaleDefinitions like `plan`."""
         ...
 
-    async def claim(self, *, channel: str, limit: int, lease: float) -> Sequence[Claimed]:
-        """Take due deliveries for `lease` seconds, critical lane first; epochs rise by one."""
+    async def claim(self, *, channel: str, provider: str, limit: int, lease: float) -> ClaimResult:
+        """Take due deliveries for `lease` seconds, critical lane first; epochs rise by one.
+
+        `provider` goes on record as the one about to be called. What two workers died with is
+        taken alone; what three died with is given up.
+        """
         ...
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
@@ -160,7 +171,7 @@ class Store(Protocol):
         ...
 
     async def run(self, work: Callable[[sa.Connection], Result]) -> Result:
-        """Run ordinary SQLAlchemy Core in one transaction, off the event loop."""
+        """Run ordinary SQLAlchemy Core in one transaction; its waits do not block the loop."""
         ...
 
     async def aclose(self) -> None:

@@ -99,6 +99,8 @@ class DueNotification:
     id: str
     event: Event
     lane: Lane
+    #: how often its planning failed in a row
+    tries: int = 0
     workflow: str
     workflow_version: str
     step: int
@@ -158,14 +160,24 @@ DecideNotification = Callable[[DueNotification], PlannedNotification]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedPlan:
+    """An event, or a waiting notification of it, whose planning failed, and why."""
+
+    event_id: str
+    reason: str
+    #: it is not tried again
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanResult:
     """What one planning transaction committed."""
 
     #: plans as committed: losers of `once` appear as skipped, without deliveries
     plans: Sequence[EventPlan] = ()
     resumed: Sequence[PlannedNotification] = ()
-    #: events whose planning failed; each is due again later, or failed for good
-    failed: Sequence[str] = ()
+    #: each is due again later, or failed for good
+    failed: Sequence[FailedPlan] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +188,8 @@ class Claimed:
     epoch: int
     #: calls that ended in a retryable failure so far
     tries: int
+    #: workers that died with it in hand since a call was last answered; at 2 it is claimed alone
+    lapses: int = 0
     notification_id: str
     event: Event
     workflow: str
@@ -190,6 +204,15 @@ class Claimed:
     consent_version: int
     #: the user at this moment, preferences included; None if deleted
     recipient: Recipient | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimResult:
+    """What one claim took, and what it gave up on instead."""
+
+    taken: Sequence[Claimed] = ()
+    #: failed for good, because too many workers died with them in hand
+    given_up: Sequence[Claimed] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,9 +242,24 @@ class Outcome:
     attempt: Attempt | None = None
 
 
+class SettleStatus(StrEnum):
+    """What became of an outcome."""
+
+    SETTLED = "settled"
+    #: this very outcome was settled before, by a call whose answer was lost
+    ALREADY = "already"
+    #: a later claim had overtaken it, or another outcome came first: it changed no state
+    OVERTAKEN = "overtaken"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """An outcome as the store took it; `fenced` when a later claim had overtaken it."""
+    """An outcome as the store took it."""
 
     outcome: Outcome
-    fenced: bool
+    status: SettleStatus
+
+    @property
+    def fenced(self) -> bool:
+        """It came too late and changed no state."""
+        return self.status is SettleStatus.OVERTAKEN

@@ -1,20 +1,18 @@
 """Takes one claimed delivery to its outcome: re-check, render, call."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from tidings.core.clock import Clock
 from tidings.core.errors import DeliveryError, OutcomeUnknown, TidingsError, Unavailable
-from tidings.core.logs import get_logger
 from tidings.core.models import Content, Message
 from tidings.core.ports import RetryPolicy, Send
+from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, Outcome
 from tidings.delivery import outcomes
 from tidings.delivery.recheck import recheck
-
-_log = get_logger("delivery")
 
 
 class Templates(Protocol):
@@ -29,13 +27,23 @@ class Courier:
     """One provider's courier. Being cancelled ends in an outcome too, so that nothing is lost."""
 
     def __init__(
-        self, *, templates: Templates, provider: str, send: Send, retry: RetryPolicy, clock: Clock
+        self,
+        *,
+        templates: Templates,
+        provider: str,
+        send: Send,
+        retry: RetryPolicy,
+        is_sure: Callable[[Claimed], bool],
+        clock: Clock,
+        quiet_log: QuietLog,
     ) -> None:
         self._templates = templates
         self._provider = provider
         self._send = send
         self._retry = retry
+        self._is_sure = is_sure
         self._clock = clock
+        self._quiet_log = quiet_log
 
     async def carry(self, claimed: Claimed) -> Outcome:
         """To the end, or to the next try; raises nothing."""
@@ -45,21 +53,25 @@ class Courier:
         rendered = await self._rendered(claimed)
         if isinstance(rendered, Outcome):
             return rendered
+        if not self._is_sure(claimed):
+            self._quiet_log.warning("given back: the lease was over before the call could begin")
+            return outcomes.given_back(claimed)
         return await self._called(claimed, rendered)
 
     async def _rendered(self, claimed: Claimed) -> Message | Outcome:
         try:
             content = await self._templates.render(claimed.template_version, _context(claimed))
         except asyncio.CancelledError:
-            _uncancel()
+            uncancel()
             return outcomes.given_back(claimed)
         except Unavailable as error:
             return outcomes.given_back(claimed, due_in=error.retry_after)
         except TidingsError as error:
             return outcomes.failed(claimed, str(error))
         except Exception as error:
-            _log.exception("a template broke the renderer", delivery_id=claimed.id)
-            return outcomes.failed(claimed, f"The template can't be rendered: {error}")
+            self._quiet_log.error("a template broke the renderer", error, delivery_id=claimed.id)
+            reason = f"The template can't be rendered ({type(error).__name__})."
+            return outcomes.failed(claimed, reason)
         return _message(claimed, content)
 
     async def _called(self, claimed: Claimed, message: Message) -> Outcome:
@@ -69,7 +81,7 @@ class Courier:
             receipt = await self._send(message)
             return outcomes.sent(claimed, self._call(started_at), receipt)
         except asyncio.CancelledError:
-            _uncancel()
+            uncancel()
             error = OutcomeUnknown("the worker was stopped before the provider answered")
         except DeliveryError as raised:
             error = raised
@@ -105,7 +117,7 @@ def _message(claimed: Claimed, content: Content) -> Message:
     )
 
 
-def _uncancel() -> None:
+def uncancel() -> None:
     """The wish to end was heard and is answered by an outcome instead."""
     task = asyncio.current_task()
     if task is not None:

@@ -4,13 +4,11 @@ import asyncio
 import time
 
 from tidings.core.errors import DeliveryError, OutcomeUnknown
-from tidings.core.logs import get_logger
 from tidings.core.metrics import Metrics
 from tidings.core.models import Message, Receipt
 from tidings.core.ports import Middleware, Send
+from tidings.core.quiet_log import QuietLog
 from tidings.delivery.outcomes import SENT, attempt_outcome
-
-_log = get_logger("delivery")
 
 
 def wrapped(send: Send, *layers: Middleware) -> Send:
@@ -36,17 +34,17 @@ def timeout(seconds: float) -> Middleware:
     return layer
 
 
-def containment() -> Middleware:
+def containment(quiet_log: QuietLog) -> Middleware:
     """A provider's own bugs become OutcomeUnknown: how far it got, nobody can tell."""
 
     def layer(send: Send) -> Send:
         async def contained(message: Message) -> Receipt:
             try:
-                return await send(message)
+                return _clean(await send(message), message, quiet_log)
             except DeliveryError:
                 raise
             except Exception as error:
-                _log.exception("the provider broke its contract", delivery_id=message.id)
+                quiet_log.error("the provider broke its contract", error, delivery_id=message.id)
                 raise OutcomeUnknown(
                     f"the provider failed in a way it should not ({type(error).__name__})"
                 ) from error
@@ -54,6 +52,15 @@ def containment() -> Middleware:
         return contained
 
     return layer
+
+
+def _clean(receipt: object, message: Message, quiet_log: QuietLog) -> Receipt:
+    """The receipt as promised: a call that came back was taken, whatever it gave."""
+    given = receipt.provider_id if isinstance(receipt, Receipt) else None
+    if isinstance(receipt, Receipt) and isinstance(given, str | None):
+        return receipt
+    quiet_log.warning("the provider gave no proper receipt", delivery_id=message.id)
+    return Receipt(provider_id=None if given is None else str(given))
 
 
 def metered(metrics: Metrics, *, channel: str, provider: str) -> Middleware:

@@ -11,13 +11,14 @@ def exponential(
     *,
     base: float = 2.0,
     cap: float = 600.0,
-    attempts: int = 8,
+    attempts: int = 48,
     jitter: float = 0.25,
     chance: Callable[[], float] = random.random,
 ) -> RetryPolicy:
     """Waits `base`, twice that, four times …, at most `cap` seconds; gives up after `attempts`.
 
-    `jitter` is the share by which chance may lengthen a wait; it never shortens one.
+    By default that takes some seven hours. `jitter` is the share by which chance may lengthen a
+    wait; it never shortens one.
     """
 
     def policy(attempt: int, error: DeliveryError) -> float | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from tidings.core.clock import Clock
 from tidings.core.errors import ConfigurationError
@@ -11,13 +12,17 @@ from tidings.core.ports import EventBus, Provider, RetryPolicy, Store
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed
 from tidings.delivery.courier import Courier, Templates
+from tidings.delivery.hold import Hold
 from tidings.delivery.middleware import containment, metered, timeout, wrapped
 from tidings.delivery.news import News
 from tidings.delivery.settler import RejectAddress, Settler
 from tidings.delivery.window import Claim, Window
 
+#: seconds for a claim under way when the worker is to stop, and for the last news
+_CLAIM_SECONDS: Final = 0.5
+_NEWS_SECONDS: Final = 1.0
 #: to put down what is in hand when `run` itself is broken off
-_LAST_SECONDS = 0.5
+_LAST_SECONDS: Final = 0.5
 
 
 class DeliveryService:
@@ -46,43 +51,56 @@ class DeliveryService:
         drain_seconds: float = 8.0,
         call_seconds: float = 330.0,
     ) -> None:
-        self._store = store
-        self._lease_seconds = lease_seconds
-        self._beat_seconds = beat_seconds
         self._drain_seconds = drain_seconds
-        self._quiet_log = QuietLog("delivery")
-        self._news = News(bus=bus, source=store.installation.source, clock=clock, ids=ids or Ids())
-        self._settler = Settler(
-            store=store, news=self._news, quiet_log=self._quiet_log, reject=reject_address
+        quiet_log = QuietLog("delivery")
+        self._news = News(
+            bus=bus,
+            source=store.installation.source,
+            clock=clock,
+            ids=ids or Ids(),
+            quiet_log=quiet_log,
         )
-        self._couriers = {
-            channel: Courier(
+        self._hold = Hold(
+            store=store,
+            lease_seconds=lease_seconds,
+            beat_seconds=beat_seconds,
+            quiet_log=quiet_log,
+        )
+        settler = Settler(
+            store=store,
+            news=self._news,
+            quiet_log=quiet_log,
+            note_outage=self._hold.note_outage,
+            reject=reject_address,
+        )
+        self._windows: dict[str, Window] = {}
+        for channel, (name, provider) in providers.items():
+            send = wrapped(
+                provider.send,
+                metered(metrics, channel=channel, provider=name),
+                containment(quiet_log),
+                timeout(call_seconds),
+            )
+            courier = Courier(
                 templates=templates,
                 provider=name,
-                send=wrapped(
-                    provider.send,
-                    metered(metrics, channel=channel, provider=name),
-                    containment(),
-                    timeout(call_seconds),
-                ),
+                send=send,
                 retry=retry,
+                is_sure=self._hold.is_sure,
                 clock=clock,
+                quiet_log=quiet_log,
             )
-            for channel, (name, provider) in providers.items()
-        }
-        self._windows = {
-            channel: Window(
+            self._windows[channel] = Window(
                 channel=channel,
-                claim=self._claim_on(channel),
-                carry=self._couriers[channel].carry,
-                settle=self._settler.settle,
-                slots=slots,
+                claim=self._claim_on(channel, name),
+                carry=courier.carry,
+                settle=settler.settle,
+                hold=self._hold,
+                slots=min(slots, provider.concurrency),
                 poll_seconds=poll_seconds,
-                quiet_log=self._quiet_log,
+                quiet_log=quiet_log,
                 gauge=metrics.in_flight.labels(channel),
             )
-            for channel in providers
-        }
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -100,14 +118,9 @@ class DeliveryService:
         Raises ConfigurationError for a channel that no provider serves.
         """
         windows = self._chosen(channels)
-        heart = asyncio.create_task(self._beat(windows))
+        heart = asyncio.create_task(self._hold.keep())
         try:
-            async with asyncio.TaskGroup() as group:
-                for window in windows:
-                    group.create_task(window.run(stopping))
-                await stopping.wait()
-                for window in windows:
-                    window.wake()
+            await self._claim_until(stopping, windows)
             await self._drain(windows, self._drain_seconds)
         finally:
             await self._drain(windows, _LAST_SECONDS)
@@ -131,22 +144,25 @@ class DeliveryService:
                 )
         return [self._windows[channel] for channel in channels or self._windows]
 
-    def _claim_on(self, channel: str) -> Claim:
+    def _claim_on(self, channel: str, provider: str) -> Claim:
         async def claim(limit: int) -> Sequence[Claimed]:
-            return await self._store.claim(channel=channel, limit=limit, lease=self._lease_seconds)
+            result = await self._hold.claim(channel=channel, provider=provider, limit=limit)
+            self._news.tell_given_up(result.given_up)
+            return result.taken
 
         return claim
 
+    async def _claim_until(self, stopping: asyncio.Event, windows: Sequence[Window]) -> None:
+        """A claim that hangs then is broken off; what it took all the same is left to its lease."""
+        async with asyncio.TaskGroup() as group:
+            loops = [group.create_task(window.run(stopping)) for window in windows]
+            await stopping.wait()
+            for window in windows:
+                window.wake()
+            await asyncio.wait(loops, timeout=_CLAIM_SECONDS)
+            for loop in loops:
+                loop.cancel()
+
     async def _drain(self, windows: Sequence[Window], seconds: float) -> None:
         await asyncio.gather(*[window.drain(seconds) for window in windows])
-        await self._news.told(1.0)
-
-    async def _beat(self, windows: Sequence[Window]) -> None:
-        while True:
-            await asyncio.sleep(self._beat_seconds)
-            in_hand = [claimed for window in windows for claimed in window.in_hand]
-            try:
-                if in_hand:
-                    await self._store.beat(in_hand, lease=self._lease_seconds)
-            except Exception as error:  # the next beat, or the lease, decides
-                self._quiet_log.warning("what is in hand could not be held", reason=str(error))
+        await self._news.told(_NEWS_SECONDS)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from tidings.core.errors import Unavailable
+from tidings.core.group_commit import GroupCommit
 from tidings.core.logs import get_logger
 from tidings.core.loops import BackOff
 from tidings.core.ports import Store
@@ -11,10 +12,12 @@ from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Outcome, Settled
 from tidings.delivery.news import News
 from tidings.delivery.outcomes import REJECTED
-from tidings.store.group_commit import GroupCommit
 
 #: tries for an outcome that the database answers with an error of its own
 _TRIES = 5
+#: seconds between two tries at most; shorter than a beat, so that after an outage outcomes come
+#: before the next claim
+_LONGEST_PAUSE = 0.5
 _log = get_logger("delivery")
 
 RejectAddress = Callable[[str, str], Awaitable[object]]
@@ -30,14 +33,14 @@ class Settler:
         store: Store,
         news: News,
         quiet_log: QuietLog,
+        note_outage: Callable[[], None],
         reject: RejectAddress | None = None,
     ) -> None:
         self._store = store
         self._news = news
         self._quiet_log = quiet_log
+        self._note_outage = note_outage
         self._reject = reject
-        #: an outcome is kept as long as the process lives
-        self._never = asyncio.Event()
         self._group: GroupCommit[Outcome, Settled] = GroupCommit(self._commit)
 
     async def settle(self, outcome: Outcome) -> None:
@@ -48,16 +51,17 @@ class Settler:
 
     async def _settled(self, outcome: Outcome) -> Settled | None:
         """None for one that the database refuses by itself: it is left to its lease."""
-        back_off, refusals = BackOff(), 0
+        back_off, refusals = BackOff(longest=_LONGEST_PAUSE), 0
         while refusals < _TRIES:
             try:
                 return await self._group.submit(outcome)
             except Unavailable as error:
+                self._note_outage()
                 self._complain(error)
             except Exception as error:
                 refusals += 1
                 self._complain(error)
-            await back_off.pause(self._never)
+            await back_off.pause()
         _log.error("an outcome can't be written", delivery_id=outcome.claimed.id)
         return None
 
@@ -81,5 +85,7 @@ class Settler:
             raise
         except Exception as error:  # the next mail to it will be rejected again
             _log.warning(
-                "a dead address could not be dropped", delivery_id=claimed.id, why=str(error)
+                "a dead address could not be dropped",
+                delivery_id=claimed.id,
+                error=type(error).__name__,
             )

@@ -8,7 +8,7 @@ from typing import Self
 
 import aiohttp
 
-from tidings.core.errors import OutcomeUnknown, Unavailable
+from tidings.core.errors import InvalidInput, OutcomeUnknown, Unavailable
 
 #: bytes of an answer that are read; more is cut off
 ANSWER_LIMIT = 1024 * 1024
@@ -51,6 +51,10 @@ class HttpClient:
         """
         try:
             return await self._request(method, url, body, headers or {})
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise InvalidInput(f"{url} must begin with http:// or https://") from error
+        except ValueError as error:
+            raise InvalidInput(f"this can't be sent: {error}") from error
         except aiohttp.ClientConnectorError as error:
             raise Unavailable(f"{url} can't be reached: {error.strerror or error}") from error
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
@@ -67,7 +71,7 @@ class HttpClient:
         async with self._opened().request(
             method, url, data=body, headers=headers, allow_redirects=False
         ) as response:
-            content = await response.content.read(ANSWER_LIMIT)
+            content = await _read(response.content)
             names = {name.lower(): value for name, value in response.headers.items()}
             return Answer(status=response.status, headers=names, body=content)
 
@@ -80,3 +84,12 @@ class HttpClient:
                 trust_env=False,
             )
         return self._session
+
+
+async def _read(stream: aiohttp.StreamReader) -> bytes:
+    content = bytearray()
+    async for chunk in stream.iter_any():
+        content += chunk
+        if len(content) >= ANSWER_LIMIT:
+            break
+    return bytes(content[:ANSWER_LIMIT])

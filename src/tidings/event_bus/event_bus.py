@@ -41,7 +41,9 @@ class RedisEventBus:
         self._clock = clock
         self._log = QuietLog("event_bus")
         self._link = Link(url, patience=self._tuning.patience)
-        sweeper = Sweeper(self._link, groups=groups, tuning=self._tuning, log=self._log)
+        sweeper = Sweeper(
+            self._link, groups=groups, tuning=self._tuning, log=self._log, metrics=metrics
+        )
         self._publisher = Publisher(self._link, sweeper, patience=self._tuning.patience)
         self._tools = Tools(
             link=self._link,

@@ -9,12 +9,12 @@ from typing import Any
 
 from tidings.core.clock import Clock
 from tidings.core.errors import TidingsError
+from tidings.core.loops import BackOff
 from tidings.core.ports import Received
 from tidings.core.quiet_log import QuietLog
 from tidings.event_bus.burials import Burials
 from tidings.event_bus.entries import Malformed, pairs, read_entry
 from tidings.event_bus.link import GroupMissing, Link, milliseconds
-from tidings.event_bus.pacing import Pauses
 from tidings.event_bus.scripts import BEAT, FORGET, LEAVE, TAKE_OVER
 from tidings.event_bus.sweeper import Sweeper
 from tidings.event_bus.tuning import Tuning
@@ -49,7 +49,7 @@ class Member:
         self._bus_channels = tuple(dict.fromkeys(bus_channels))
         self._name = f"{_PREFIX}{uuid.uuid4()}"
         self._in_hand: dict[str, set[str]] = {name: set() for name in self._bus_channels}
-        self._pauses = Pauses(tools.tuning.pause, tools.tuning.longest_pause)
+        self._back_off = BackOff(first=tools.tuning.pause, longest=tools.tuning.longest_pause)
         self._look_at = 0.0
         self._left = False
         self._keeper: asyncio.Task[None] | None = None
@@ -105,14 +105,14 @@ class Member:
         except TidingsError as error:
             await self._recover(error)
             return ()
-        self._pauses.reset()
+        self._back_off.reset()
         return batch
 
     async def _recover(self, error: TidingsError) -> None:
         if self._left or self._tools.link.closed:
             return
         self._complain(error)
-        await self._pauses.pause()
+        await self._back_off.pause()
         with contextlib.suppress(TidingsError):
             await self._create_groups()
 

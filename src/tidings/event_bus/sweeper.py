@@ -5,10 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidings.core.errors import TidingsError
+from tidings.core.logs import get_logger
+from tidings.core.metrics import Metrics
 from tidings.core.quiet_log import QuietLog
 from tidings.event_bus.link import Link, Word, milliseconds
 from tidings.event_bus.scripts import SWEEP
 from tidings.event_bus.tuning import Tuning
+
+_log = get_logger("event_bus")
 
 
 class Sweeper:
@@ -18,12 +22,19 @@ class Sweeper:
     """
 
     def __init__(
-        self, link: Link, *, groups: Mapping[str, Sequence[str]], tuning: Tuning, log: QuietLog
+        self,
+        link: Link,
+        *,
+        groups: Mapping[str, Sequence[str]],
+        tuning: Tuning,
+        log: QuietLog,
+        metrics: Metrics,
     ) -> None:
         self._link = link
         self._groups = groups
         self._tuning = tuning
         self._log = log
+        self._metrics = metrics
         self._due_at: dict[str, float] = {}
         self._published: dict[str, int] = {}
 
@@ -62,14 +73,18 @@ class Sweeper:
             self.forget(bus_channel)
             self._log.warning("bus_sweep_failed", bus_channel=bus_channel, reason=str(answer))
         elif answer[0]:
-            self._log.warning(
-                "bus_entries_lost",
-                bus_channel=bus_channel,
-                entries=answer[0],
-                groups=sorted(name.decode(errors="replace") for name in answer[1:]),
-                reason="not acknowledged within the retention period or the limit of entries: "
-                "start the groups' workers, or XGROUP DESTROY groups nobody reads any more",
-            )
+            self._tell_of_loss(bus_channel, answer[0], answer[1:])
+
+    def _tell_of_loss(self, bus_channel: str, entries: int, groups: Sequence[bytes]) -> None:
+        self._metrics.bus_entries_lost.labels(bus_channel).inc(entries)
+        _log.error(
+            "bus_entries_lost",
+            bus_channel=bus_channel,
+            entries=entries,
+            groups=sorted(name.decode(errors="replace") for name in groups),
+            reason="not acknowledged within the retention period or the limit of entries: "
+            "start the groups' workers, or XGROUP DESTROY groups nobody reads any more",
+        )
 
 
 def _now() -> float:

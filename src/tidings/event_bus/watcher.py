@@ -6,12 +6,12 @@ from typing import Self
 
 from tidings.core.clock import Clock
 from tidings.core.errors import TidingsError
+from tidings.core.loops import BackOff
 from tidings.core.models import Event
 from tidings.core.ports import Received
 from tidings.core.quiet_log import QuietLog
 from tidings.event_bus.entries import read_entry
 from tidings.event_bus.link import Link, milliseconds
-from tidings.event_bus.pacing import Pauses
 from tidings.event_bus.scripts import END
 from tidings.event_bus.tuning import Tuning
 
@@ -27,7 +27,7 @@ class Watcher:
         self._clock = clock
         self._tuning = tuning
         self._log = log
-        self._pauses = Pauses(tuning.pause, tuning.longest_pause)
+        self._back_off = BackOff(first=tuning.pause, longest=tuning.longest_pause)
         self._last: bytes | None = None
         self._heard: deque[Event] = deque()
         self._left = False
@@ -61,9 +61,9 @@ class Watcher:
         except TidingsError as error:
             if not (self._left or self._link.closed):
                 self._complain(error)
-                await self._pauses.pause()
+                await self._back_off.pause()
             return
-        self._pauses.reset()
+        self._back_off.reset()
 
     async def _read(self) -> list[Event]:
         if self._last is None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from prometheus_client import Counter
+
 from tidings.core.models import Event
 from tidings.core.ports import Received
 from tidings.core.quiet_log import QuietLog
@@ -58,11 +60,14 @@ class Group:
 class Channel:
     """The entries of one channel, kept until every group has settled them."""
 
-    def __init__(self, name: str, groups: Iterable[str], limits: MemoryLimits) -> None:
+    def __init__(
+        self, name: str, groups: Iterable[str], *, limits: MemoryLimits, lost: Counter
+    ) -> None:
         self.name = name
         self.entries: OrderedDict[str, Entry] = OrderedDict()
         self.groups: dict[str, Group] = {group: Group() for group in groups}
         self._limits = limits
+        self._lost = lost
         self._log = QuietLog("memory_bus")
 
     def add(self, entry_id: str, event: Event) -> None:
@@ -138,6 +143,7 @@ class Channel:
                 self._tell_of_loss(entry)
 
     def _tell_of_loss(self, entry: Entry) -> None:
+        self._lost.inc()
         self._log.warning(
             "bus_entries_lost",
             bus_channel=self.name,

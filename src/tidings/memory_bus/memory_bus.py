@@ -82,10 +82,6 @@ class MemoryEventBus:
         for one in self._open:
             one.end()
 
-    def held(self, bus_channel: str) -> int:
-        """How many entries a channel holds."""
-        return len(self._channel(bus_channel).entries)
-
     def _bury(self, received: Received, group: str, reason: str) -> None:
         """Put a buried entry on the dead-letter channel; a dead letter bears no other."""
         if received.bus_channel != DEAD_LETTER_CHANNEL:
@@ -119,7 +115,12 @@ class MemoryEventBus:
 
     def _channel(self, name: str) -> Channel:
         if name not in self._channels:
-            self._channels[name] = Channel(name, self._groups.get(name, ()), self._limits)
+            self._channels[name] = Channel(
+                name,
+                self._groups.get(name, ()),
+                limits=self._limits,
+                lost=self._metrics.bus_entries_lost.labels(name),
+            )
         return self._channels[name]
 
     def _entry_id(self) -> str:

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import orjson
 import pydantic
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from tidings.api.bodies import invalid_input, parse_body, read_body
+from tidings.api.bodies import invalid_input, json_body, read_body
 from tidings.api.problems import problem, problem_responses
 from tidings.core.errors import InvalidInput, TidingsError, Unavailable
+from tidings.core.names import KEY
 from tidings.notifications.bodies import (
     BULK_LIMIT,
     AcceptedOut,
@@ -21,12 +22,12 @@ from tidings.notifications.bodies import (
     WorkflowBody,
     WorkflowListOut,
     WorkflowOut,
-    json_body,
 )
 from tidings.notifications.explanation import Explanation
-from tidings.notifications.fields import KEY, VISIBLE, check_visible
+from tidings.notifications.fields import VISIBLE, check_visible
 from tidings.notifications.intake import AcceptedEvent, Intake
 from tidings.notifications.rate import RateLimit
+from tidings.notifications.registration import QUERY, read_registration
 from tidings.notifications.requests import EventRequest
 from tidings.notifications.service import NotificationService
 from tidings.notifications.workflows import WorkflowService
@@ -34,8 +35,17 @@ from tidings.notifications.workflows import WorkflowService
 #: bytes a bulk request may have
 BULK_BYTES = 4 * 1024 * 1024
 
-WorkflowKey = Annotated[str, Path(pattern=KEY, max_length=100, description="The workflow's key.")]
+WorkflowKey = Annotated[str, Path(pattern=f"^{KEY}$", description="The workflow's key.")]
 EventId = Annotated[str, Path(description="The id you gave the event, or the one you were given.")]
+
+Source = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=255,
+        description="Whose id it is, as the CloudEvents `source` on the bus; by default ours.",
+    ),
+]
 
 _REPLAYED = {
     "Idempotency-Replayed": {
@@ -50,15 +60,6 @@ _IDEMPOTENCY_KEY = {
     "description": "Repeats of a request under one key are accepted once, for 7 days.",
     "schema": {"type": "string", "pattern": VISIBLE},
 }
-_REGISTER_QUERY = [
-    {
-        "name": "email",
-        "in": "query",
-        "required": False,
-        "description": "Instead of a body.",
-        "schema": {"type": "string"},
-    }
-]
 
 
 def notifications_router(
@@ -82,7 +83,7 @@ def notifications_router(
 
 
 def _add_register(router: APIRouter, intake: Intake, rate: RateLimit) -> None:
-    extra = {**json_body(RegisterBody), "parameters": _REGISTER_QUERY}
+    extra = {**json_body(RegisterBody), "parameters": QUERY}
     extra["requestBody"]["required"] = False
 
     @router.post(
@@ -98,7 +99,7 @@ def _add_register(router: APIRouter, intake: Intake, rate: RateLimit) -> None:
     )
     async def register(request: Request) -> Response:
         await rate.take(request.client.host if request.client else "")
-        body = await _registration(request)
+        body = await read_registration(request)
         event_id = await intake.register(body.email, name=body.name, locale=body.locale)
         return _json({"event_id": event_id}, 202)
 
@@ -166,9 +167,9 @@ def _add_explanation(router: APIRouter, notifications: NotificationService) -> N
         response_model=Explanation,
         responses=problem_responses(404, 422, 503),
     )
-    async def explain(event_id: EventId) -> Response:
+    async def explain(event_id: EventId, source: Source = None) -> Response:
         check_visible(event_id, "event_id")
-        return _json(await notifications.explain(event_id))
+        return _json(await notifications.explain(event_id, source=source))
 
 
 def _add_workflows(router: APIRouter, workflows: WorkflowService) -> None:
@@ -209,14 +210,6 @@ def _add_workflows(router: APIRouter, workflows: WorkflowService) -> None:
         return WorkflowOut.of(workflow)
 
 
-async def _registration(request: Request) -> RegisterBody:
-    if "email" in request.query_params:
-        return parse_body(orjson.dumps(dict(request.query_params)), RegisterBody)
-    if "content-type" not in request.headers:
-        raise InvalidInput("email: give ?email=… or a JSON body", field="email")
-    return await read_body(request, RegisterBody)
-
-
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is not None:
@@ -247,7 +240,8 @@ async def _trigger_all(
 
 def _result(result: AcceptedEvent | TidingsError) -> dict[str, Any]:
     if isinstance(result, AcceptedEvent):
-        return {"status": 202, "event_id": result.event_id}
+        replayed = {"replayed": True} if result.replayed else {}
+        return {"status": 202, "event_id": result.event_id, **replayed}
     return problem(result)
 
 

@@ -1,6 +1,5 @@
 """What the routes take and give, as models: they check bodies and draw the OpenAPI."""
 
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import pydantic
@@ -93,6 +92,9 @@ class BulkItemOut(pydantic.BaseModel):
 
     status: int = pydantic.Field(description="202, or the status of the problem.")
     event_id: str | None = None
+    replayed: bool = pydantic.Field(
+        default=False, description="True where the same event was accepted before."
+    )
 
 
 class BulkOut(pydantic.BaseModel):
@@ -124,24 +126,3 @@ class WorkflowListOut(pydantic.BaseModel):
     """All published workflows, in the order of their keys."""
 
     workflows: list[WorkflowOut]
-
-
-def json_body(model: type[pydantic.BaseModel], **instead: Any) -> dict[str, Any]:
-    """The `openapi_extra=` of a route that reads this body itself; `instead`: other properties."""
-    schema = model.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    schema = _inlined(schema, definitions)
-    schema["properties"].update(instead)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def _inlined(value: Any, definitions: Mapping[str, Any]) -> Any:
-    """The schema without references: they would point into the whole document."""
-    if isinstance(value, Mapping):
-        if "$ref" in value:
-            return _inlined(definitions[value["$ref"].rpartition("/")[2]], definitions)
-        kept = {key: item for key, item in value.items() if key != "discriminator"}
-        return {key: _inlined(item, definitions) for key, item in kept.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_inlined(item, definitions) for item in value]
-    return value

@@ -1,7 +1,7 @@
 """`Catalog`: everything the planner looks up that is not of one user; a value, so it stays pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tidings.notifications.workflow import Workflow
 from tidings.templates.catalog import TemplateCatalog
@@ -9,13 +9,11 @@ from tidings.templates.catalog import TemplateCatalog
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowSet:
-    """All workflows at one moment, old versions included."""
+    """The published workflows at one moment."""
 
     #: the stamp of workflows and templates read before them
     definitions: int
     published: tuple[Workflow, ...]
-    #: (key, version) → workflow, for what waits in an old one
-    versions: Mapping[tuple[str, str], Workflow] = field(default_factory=dict)
 
     @property
     def critical_types(self) -> frozenset[str]:
@@ -33,15 +31,26 @@ class Catalog:
     templates: TemplateCatalog
 
     @classmethod
-    def of(cls, workflows: WorkflowSet, templates: TemplateCatalog) -> "Catalog":
-        """The catalog of these workflows and templates."""
-        pinned = {(each.key, each.version): each for each in workflows.published}
+    def of(
+        cls,
+        workflows: WorkflowSet,
+        templates: TemplateCatalog,
+        archived: Sequence[Workflow] = (),
+    ) -> "Catalog":
+        """The catalog of these workflows and templates, with old versions something waits in."""
+        pinned = {(each.key, each.version): each for each in (*archived, *workflows.published)}
         return cls(
             definitions=workflows.definitions,
             by_type=_by_type(workflows.published),
-            by_version={**workflows.versions, **pinned},
+            by_version=pinned,
             templates=templates,
         )
+
+    @property
+    def most_steps(self) -> int:
+        """The most steps one event can lead to."""
+        steps = [sum(len(one.steps) for one in group) for group in self.by_type.values()]
+        return max(steps, default=1)
 
     def listening_to(self, event_type: str) -> tuple[Workflow, ...]:
         """The published workflows for a type of event, in the order of their keys."""

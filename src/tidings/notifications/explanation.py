@@ -52,6 +52,8 @@ class ExplainedNotification:
     user_id: str
     lane: str
     state: str
+    #: why its planning failed the last time, if it did
+    reason: str | None
     #: index of the next step, and when it is due if it waits
     step: int
     due_at: datetime | None
@@ -115,6 +117,7 @@ def _notifications(connection: sa.Connection, key: str) -> tuple[ExplainedNotifi
             user_id=row.user_id,
             lane=row.lane,
             state=row.state,
+            reason=row.reason,
             step=row.step,
             due_at=row.due_at,
             created_at=row.created_at,

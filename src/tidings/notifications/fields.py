@@ -9,10 +9,8 @@ import orjson
 
 from tidings.core.errors import InvalidInput, PayloadTooLarge
 from tidings.core.models import BELL_CHANNEL, DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL
-from tidings.users.people import is_one_line
+from tidings.core.text import is_one_line
 
-#: keys of workflows and templates
-KEY = "^[a-z0-9][a-z0-9-]*$"
 #: types and ids of events, and idempotency keys: 1 to 255 visible ASCII characters
 VISIBLE = EVENT_TYPE = "^[!-~]{1,255}$"
 #: names of bus channels
@@ -20,6 +18,8 @@ BUS_CHANNEL = "^[A-Za-z0-9_.:-]{1,100}$"
 
 #: bytes of JSON the data of one event may have
 DATA_LIMIT = 256 * 1024
+#: characters a key in it may have
+KEY_LIMIT = 255
 #: how deep objects and lists may lie in each other
 DEPTH_LIMIT = 32
 
@@ -27,6 +27,10 @@ _OWN_CHANNELS = frozenset({DELIVERY_CHANNEL, BELL_CHANNEL, DEAD_LETTER_CHANNEL})
 _INT64 = range(-(2**63), 2**63)
 _VISIBLE = re.compile(VISIBLE + r"\Z")
 _BUS_CHANNEL = re.compile(BUS_CHANNEL + r"\Z")
+
+
+_Place = tuple["_Place | None", object]
+"""Where something stands: what it stands in, and its key or index there."""
 
 
 def check_visible(value: str, field: str) -> None:
@@ -68,30 +72,42 @@ def check_data(data: Mapping[str, Any]) -> None:
     Both databases must hand it back unchanged: no null characters, half surrogate pairs,
     integers beyond 64 bits, infinities, or anything JSON does not know.
     """
-    for place, value, depth in _walk(data):
-        _check_value(place, value, depth)
-    if len(orjson.dumps(data)) > DATA_LIMIT:
+    if _is_too_large(data):
         raise PayloadTooLarge(f"data has more than {DATA_LIMIT} bytes", field="data")
+    for place, value, depth in _walk(data):
+        if fault := _fault(value, depth):
+            name = _name(place)
+            raise InvalidInput(f"{name} {fault}", field=name)
 
 
-def _walk(data: Mapping[str, Any]) -> Iterator[tuple[str, object, int]]:
-    waiting: list[tuple[str, object, int]] = [("data", data, 1)]
+def _is_too_large(data: Mapping[str, Any]) -> bool:
+    try:
+        return len(orjson.dumps(data)) > DATA_LIMIT
+    except TypeError:  # something JSON does not know, whose place is still to be found
+        return False
+
+
+def _walk(data: Mapping[str, Any]) -> Iterator[tuple[_Place, object, int]]:
+    waiting: list[tuple[_Place, object, int]] = [((None, "data"), data, 1)]
     while waiting:
         place, value, depth = waiting.pop()
         yield place, value, depth
+        if depth > DEPTH_LIMIT:
+            return
         if isinstance(value, Mapping):
-            waiting.extend((f"{place}.{key}", item, depth + 1) for key, item in value.items())
+            waiting.extend(((place, key), item, depth + 1) for key, item in value.items())
         elif isinstance(value, list):
-            waiting.extend(
-                (f"{place}.{index}", item, depth + 1) for index, item in enumerate(value)
-            )
+            waiting.extend(((place, index), item, depth + 1) for index, item in enumerate(value))
 
 
-def _check_value(place: str, value: object, depth: int) -> None:
-    fault = _fault(value, depth)
-    if fault:
-        name = place.encode(errors="replace").decode().replace("\0", "?")[:255]
-        raise InvalidInput(f"{name} {fault}", field=name)
+def _name(place: _Place) -> str:
+    parts: list[str] = []
+    at: _Place | None = place
+    while at is not None:
+        at, part = at
+        parts.append(str(part))
+    name = ".".join(reversed(parts))
+    return name.encode(errors="replace").decode().replace("\0", "?")[:255]
 
 
 def _fault(value: object, depth: int) -> str | None:
@@ -119,6 +135,8 @@ def _keys_fault(value: Mapping[object, object]) -> str | None:
     for key in value:
         if not isinstance(key, str):
             return "has a key that is not a text"
+        if len(key) > KEY_LIMIT:
+            return f"has a key of more than {KEY_LIMIT} characters"
         if fault := _text_fault(key):
             return f"has a key that {fault}"
     return None

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 from tidings.core.clock import Clock
 from tidings.core.errors import InvalidInput, NotFound, TidingsError
+from tidings.core.group_commit import GroupCommit
 from tidings.core.ids import Ids
 from tidings.core.logs import get_logger
 from tidings.core.metrics import Metrics
@@ -17,7 +18,6 @@ from tidings.notifications.fields import check_visible
 from tidings.notifications.publisher import Publisher
 from tidings.notifications.requests import Composer, EventRequest
 from tidings.notifications.workflows import WorkflowService
-from tidings.store.group_commit import GroupCommit
 
 _log = get_logger("intake")
 
@@ -51,7 +51,8 @@ class Intake:
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
-        self._group = GroupCommit[Acceptance, Accepted](store.accept)
+        self._store = store
+        self._group = GroupCommit[Acceptance, Accepted](self._commit)
         self._publisher = Publisher(bus, metrics)
 
     async def register(
@@ -64,7 +65,7 @@ class Intake:
         acceptance = self._composer.registration(
             email, name, locale, event_id=self._ids.new(), now=self._clock.now()
         )
-        return (await self._accept_ours(acceptance)).event_id
+        return (await self._accept(acceptance)).event_id
 
     async def trigger(
         self,
@@ -92,7 +93,7 @@ class Intake:
     async def take(self, request: EventRequest) -> AcceptedEvent:
         """Store one event of a known user; raises like `trigger`."""
         acceptance = self._composer.event(request, event_id=self._ids.new(), now=self._clock.now())
-        return await self._accept_ours(acceptance)
+        return await self._accept(acceptance)
 
     async def trigger_many(
         self, requests: Sequence[EventRequest]
@@ -110,7 +111,7 @@ class Intake:
         acceptance = self._composer.direct(
             to, text, subject, event_id=self._ids.new(), now=self._clock.now()
         )
-        return (await self._accept_ours(acceptance)).event_id
+        return (await self._accept(acceptance)).event_id
 
     async def accept_heard(self, event: Event, bus_channel: str) -> AcceptedEvent:
         """Store an event read from the bus, once for its source and id.
@@ -124,20 +125,23 @@ class Intake:
         await self._group.aclose()
         await self._publisher.aclose()
 
-    async def _accept_ours(self, acceptance: Acceptance) -> AcceptedEvent:
-        accepted = await self._accept(acceptance)
-        if not accepted.replayed:
-            self._publisher.publish(acceptance.bus_channel, acceptance.event)
-        return accepted
-
     async def _accept(self, acceptance: Acceptance) -> AcceptedEvent:
         acceptance = replace(acceptance, lane=await self._lane(acceptance))
-        result = await self._group.submit(acceptance)
-        accepted = _accepted(result, acceptance)
-        if not accepted.replayed:
-            self._metrics.accepted.labels(lane=acceptance.lane.value).inc()
-        _tell(acceptance, accepted)
-        return accepted
+        return _accepted(await self._group.submit(acceptance), acceptance)
+
+    async def _commit(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
+        """Store, count and publish together: whoever asked may be gone by now."""
+        results = await self._store.accept(acceptances)
+        for acceptance, result in zip(acceptances, results, strict=True):
+            if result.status is AcceptStatus.STORED:
+                self._spread(acceptance)
+            _tell(acceptance, result)
+        return results
+
+    def _spread(self, acceptance: Acceptance) -> None:
+        self._metrics.accepted.labels(lane=acceptance.lane.value).inc()
+        if acceptance.event.source == self._store.installation.source:
+            self._publisher.publish(acceptance.bus_channel, acceptance.event)
 
     async def _lane(self, acceptance: Acceptance) -> Lane:
         critical = (await self._workflows.recent()).critical_types
@@ -169,12 +173,18 @@ def _accepted(result: Accepted, acceptance: Acceptance) -> AcceptedEvent:
     assert_never(result.status)
 
 
-def _tell(acceptance: Acceptance, accepted: AcceptedEvent) -> None:
+_IN_WORDS = {
+    AcceptStatus.STORED: "event accepted",
+    AcceptStatus.REPLAYED: "event known already",
+}
+
+
+def _tell(acceptance: Acceptance, result: Accepted) -> None:
     event = acceptance.event
     _log.info(
-        "event known already" if accepted.replayed else "event accepted",
+        _IN_WORDS.get(result.status, "event refused"),
         type=event.type,
-        event_id=accepted.event_id,
+        event_id=result.event_id,
         user_id=event.user_id,
         lane=acceptance.lane.value,
     )

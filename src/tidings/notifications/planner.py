@@ -6,8 +6,10 @@ from datetime import datetime
 
 from tidings.core.ids import derived
 from tidings.core.models import (
+    DIRECT_MESSAGE,
     REGISTERED_USER,
     Decision,
+    Event,
     Lane,
     NotificationState,
     Recipient,
@@ -30,7 +32,7 @@ def plan_event(due: DueEvent, catalog: Catalog) -> EventPlan:
     workflows = catalog.listening_to(due.event.type)
     plan = EventPlan(event=due.event, registers=_registers(due))
     if not workflows:
-        return replace(plan, reason=f"no workflow listens to {due.event.type}")
+        return replace(plan, reason=f"No workflow listens to {due.event.type}.")
     if due.recipient is None:
         return replace(plan, reason=_nobody(due.event.user_id))
     return replace(
@@ -47,9 +49,16 @@ def plan_on(due: DueNotification, catalog: Catalog) -> PlannedNotification:
     if due.recipient is None:
         return _cancelled(due, "no_user", _nobody(due.event.user_id))
     if workflow is None:
-        reason = f"version {due.workflow_version} of workflow {due.workflow} is gone"
+        reason = f"Version {due.workflow_version} of workflow {due.workflow} is gone."
         return _cancelled(due, "no_workflow", reason)
-    run = _Run(id=due.id, workflow=workflow, recipient=due.recipient, now=due.now, catalog=catalog)
+    run = _Run(
+        id=due.id,
+        event=due.event,
+        workflow=workflow,
+        recipient=due.recipient,
+        now=due.now,
+        catalog=catalog,
+    )
     return run.walk(due.step, lane=due.lane)
 
 
@@ -58,7 +67,9 @@ def _registers(due: DueEvent) -> bool:
 
 
 def _nobody(user_id: str | None) -> str:
-    return "the event names no user" if user_id is None else f"there is no user {user_id} any more"
+    if user_id is None:
+        return "The event names no user."
+    return f"There is no user {user_id} any more."
 
 
 def _start(
@@ -66,6 +77,7 @@ def _start(
 ) -> PlannedNotification:
     run = _Run(
         id=derived(due.event.key, workflow.key, recipient.id),
+        event=due.event,
         workflow=workflow,
         recipient=recipient,
         now=due.now,
@@ -105,6 +117,7 @@ class _Run:
     """One workflow for one user at one moment."""
 
     id: str
+    event: Event
     workflow: Workflow
     recipient: Recipient
     now: datetime
@@ -129,7 +142,7 @@ class _Run:
             user_id=self.recipient.id,
             workflow=self.workflow.key,
             workflow_version=self.workflow.version,
-            lane=Lane.CRITICAL if self.workflow.critical else lane,
+            lane=self._lane(lane),
             once=self.workflow.once,
             state=self._state(first, waits=wait_until is not None, sends=bool(deliveries)),
             step=first + len(done),
@@ -137,6 +150,12 @@ class _Run:
             decisions=tuple(decision for each in done for decision in each.decisions),
             deliveries=deliveries,
         )
+
+    def _lane(self, lane: Lane) -> Lane:
+        """Critical where the workflow is, and only there: an event may have others beside it."""
+        if self.workflow.critical:
+            return Lane.CRITICAL
+        return Lane.NORMAL if lane is Lane.CRITICAL else lane
 
     def _state(self, first: int, *, waits: bool, sends: bool) -> NotificationState:
         """Skipped only where nothing can have been sent, so that a `once` may be tried again."""
@@ -155,20 +174,33 @@ class _Run:
 
     def _wait(self, index: int, step: Delay) -> _Planned:
         until = self.now + step.duration
-        reason = f"waits {step.duration}, until {until:%Y-%m-%d %H:%M:%S} UTC"
+        reason = f"Waits {step.in_words}, until {until:%Y-%m-%d %H:%M:%S} UTC."
         decision = self._decision(index, Verdict.WAIT, "delay", reason)
         return _Planned(decisions=(decision,), wait_until=until)
 
     def _send(self, index: int, step: ChannelStep) -> _Planned:
         channel = step.channel
-        addresses = self.recipient.addresses.get(channel, ())
+        addresses = self._addresses(channel)
         if not addresses:
-            reason = f"the user has no {channel} address"
-            return self._skip(index, channel, "no_address", reason)
+            return self._skip(index, channel, "no_address", self._no_address(channel))
         wish = consent(self.recipient, self.workflow.key, channel, critical=self.workflow.critical)
         if not wish.allowed:
             return self._skip(index, channel, wish.rule, wish.reason)
         return self._deliver(index, step, addresses, wish)
+
+    def _addresses(self, channel: str) -> tuple[str, ...]:
+        """Where the user is reached; a direct message goes to its own address or nowhere."""
+        addresses = self.recipient.addresses.get(channel, ())
+        to = self._direct_address()
+        return addresses if to is None else tuple(each for each in addresses if each == to)
+
+    def _no_address(self, channel: str) -> str:
+        if self._direct_address() is None:
+            return f"The user has no {channel} address."
+        return f"The message's address is no longer the user's {channel} address."
+
+    def _direct_address(self) -> object:
+        return self.event.data.get("to") if self.event.type == DIRECT_MESSAGE else None
 
     def _deliver(
         self, index: int, step: ChannelStep, addresses: Sequence[str], wish: Consent
@@ -176,11 +208,11 @@ class _Run:
         channel = step.channel
         template = self.catalog.templates.resolve(step.template, channel, self.recipient.locale)
         if template is None:
-            reason = f"there is no template {step.template} for {channel}"
+            reason = f"There is no template {step.template} for {channel}."
             return self._skip(index, channel, "no_template", reason)
         decision = self._decision(index, Verdict.SEND, wish.rule, wish.reason, channel)
         return _Planned(
-            decisions=(decision,) * len(addresses),
+            decisions=(decision,),
             deliveries=tuple(
                 PlannedDelivery(
                     id=derived(self.id, str(index), channel, address),

@@ -73,7 +73,7 @@ class Publisher:
             self._let_go(bus_channel, len(events), f"{type(error).__name__}: {error}")
 
     def _let_go(self, bus_channel: str, count: int, reason: str) -> None:
-        self._metrics.unpublished.labels(bus_channel=bus_channel).inc(count)
+        self._metrics.unpublished.inc(count)  # by no label: callers choose the bus channel
         self._log.warning(
             "accepted events could not be published; they are delivered all the same",
             bus_channel=bus_channel,

@@ -1,5 +1,6 @@
 """How many registrations a client may ask for: `POST /register` is public by nature."""
 
+import ipaddress
 import math
 import time
 
@@ -23,13 +24,25 @@ class RateLimit:
 
     async def take(self, client: str) -> None:
         """Count one request. Raises Overloaded, with the seconds to wait, above the limit."""
-        if self._rate is None or await self._limiter.hit(self._rate, client):
+        counted = _counted(client)
+        if self._rate is None or await self._limiter.hit(self._rate, counted):
             return
-        reset_at, _left = await self._limiter.get_window_stats(self._rate, client)
+        reset_at, _left = await self._limiter.get_window_stats(self._rate, counted)
         raise Overloaded(
             f"more than {self._rate} from this client: slow down",
             retry_after=max(1, math.ceil(reset_at - time.time())),
         )
+
+
+def _counted(client: str) -> str:
+    """Who is counted: an IPv6 client by its /64, since it may take any address in that."""
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return client
+    if address.version == 4:
+        return client
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
 
 
 def _parsed(rate: str) -> RateLimitItem:

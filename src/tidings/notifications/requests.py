@@ -119,7 +119,7 @@ class Composer:
                 source=self.installation.source,
                 time=now,
                 user_id=user_id,
-                data={"text": text, "subject": subject},
+                data={"to": address, "text": text, "subject": subject},
             ),
             bus_channel=USER_CHANNEL,
             registration=Registration(user_id=user_id, channel="email", address=address),

@@ -12,7 +12,7 @@ from tidings.core.metrics import Metrics
 from tidings.core.models import BELL_CHANNEL, DELIVERIES_PLANNED, Event
 from tidings.core.ports import EventBus, Store
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import DueEvent, EventPlan, PlannedNotification, PlanResult
+from tidings.core.work import DueEvent, DueNotification, EventPlan, PlannedNotification, PlanResult
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.explanation import Explanation, read_explanation
 from tidings.notifications.planner import plan_event, plan_on
@@ -22,13 +22,16 @@ from tidings.templates.service import TemplateService
 
 _log = get_logger("notifications")
 
-#: events or notifications planned in one transaction
+#: steps planned in one transaction, and notifications resumed
 _BATCH = 500
 #: seconds the bus may take to ring the channel workers; polling covers what it misses
 _RING_SECONDS = 1.0
 
 Handler = Callable[[DueEvent, Catalog], EventPlan]
-"""Plans the events of one type: `plan_event`, with something to say about it."""
+"""Plans the events of one type; pure, since it may be asked again for the same event."""
+
+Tell = Callable[[EventPlan], None]
+"""Told of each event once it is planned, with the plan as it was committed."""
 
 Planning = Callable[[Catalog], Awaitable[PlanResult]]
 
@@ -55,13 +58,17 @@ class NotificationService:
         self._ids = ids
         self._metrics = metrics
         self._catalog: Catalog | None = None
+        #: old versions that something waited in, by key and version
+        self._old_versions: set[tuple[str, str]] = set()
         self._quiet_log = QuietLog("notifications")
 
-    async def plan_due(self, handlers: Mapping[str, Handler] | None = None) -> int:
+    async def plan_due(
+        self, handlers: Mapping[str, Handler] | None = None, *, tell: Tell = lambda _plan: None
+    ) -> int:
         """Plan one batch of due events; how many there were.
 
         `handlers` plan the types of events they are named for, `plan_event` all others.
-        Raises Unavailable.
+        `tell` hears of each plan after the commit. Raises Unavailable.
         """
         special = handlers or {}
 
@@ -69,10 +76,13 @@ class NotificationService:
             def decide(due: DueEvent) -> EventPlan:
                 return special.get(due.event.type, plan_event)(due, catalog)
 
-            return self._store.plan(limit=_BATCH, definitions=catalog.definitions, decide=decide)
+            limit = max(1, _BATCH // catalog.most_steps)
+            return self._store.plan(limit=limit, definitions=catalog.definitions, decide=decide)
 
         result = await self._with_catalog(planning)
         await self._tell(result)
+        for plan in result.plans:
+            tell(plan)
         return len(result.plans) + len(result.failed)
 
     async def resume_due(self) -> int:
@@ -82,19 +92,22 @@ class NotificationService:
         """
 
         def planning(catalog: Catalog) -> Awaitable[PlanResult]:
-            return self._store.resume(
-                limit=_BATCH,
-                definitions=catalog.definitions,
-                decide=lambda due: plan_on(due, catalog),
-            )
+            def decide(due: DueNotification) -> PlannedNotification:
+                self._require_version(due, catalog)
+                return plan_on(due, catalog)
+
+            return self._store.resume(limit=_BATCH, definitions=catalog.definitions, decide=decide)
 
         result = await self._with_catalog(planning)
         await self._tell(result)
         return len(result.resumed) + len(result.failed)
 
-    async def explain(self, event_id: str) -> Explanation:
-        """An event by the id its sender gave it or the key of its row. Raises NotFound."""
-        key = event_key(self._store.installation.source, event_id)
+    async def explain(self, event_id: str, *, source: str | None = None) -> Explanation:
+        """An event by the id its sender gave it or the key of its row. Raises NotFound.
+
+        `source` is the sender, where the event was not handed to us but heard on the bus.
+        """
+        key = event_key(source or self._store.installation.source, event_id)
         found = await self._store.run(lambda connection: read_explanation(connection, key))
         if found is None:
             raise NotFound(f"there is no event {event_id}", field="event_id")
@@ -110,12 +123,20 @@ class NotificationService:
             try:
                 return await planning(catalog)
             except StaleDefinitions:
-                _log.info("workflows or templates changed: reading them again")
+                _log.debug("workflows or templates changed: reading them again")
                 self._catalog = None
+
+    def _require_version(self, due: DueNotification, catalog: Catalog) -> None:
+        """Raises StaleDefinitions for an old version that was never looked for."""
+        pinned = (due.workflow, due.workflow_version)
+        if catalog.version(*pinned) is None and pinned not in self._old_versions:
+            self._old_versions.add(pinned)
+            raise StaleDefinitions(f"an older version of workflow {due.workflow} is wanted")
 
     async def _read_catalog(self) -> Catalog:
         workflows = await self._workflows.read()  # its stamp is read before anything else
-        self._catalog = Catalog.of(workflows, await self._templates.catalog())
+        archived = await self._workflows.versions(self._old_versions) if self._old_versions else ()
+        self._catalog = Catalog.of(workflows, await self._templates.catalog(), archived)
         return self._catalog
 
     async def _tell(self, result: PlanResult) -> None:
@@ -123,8 +144,13 @@ class NotificationService:
             self._tell_of_event(plan)
         for notification in result.resumed:
             self._tell_of_notification(notification, None)
-        for event_id in result.failed:
-            _log.error("an event could not be planned", event_id=event_id)
+        for failed in result.failed:
+            _log.error(
+                "an event could not be planned",
+                event_id=failed.event_id,
+                reason=failed.reason,
+                final=failed.final,
+            )
         await self._ring(result)
 
     def _tell_of_event(self, plan: EventPlan) -> None:
@@ -142,19 +168,16 @@ class NotificationService:
     def _tell_of_notification(self, notification: PlannedNotification, event: Event | None) -> None:
         state, workflow = notification.state.value, notification.workflow
         self._metrics.planned.labels(workflow=workflow, state=state).inc()
-        for decision in notification.decisions:
-            _log.info(
-                f"notification {state}",
-                event_id=event.id if event else None,
-                notification_id=notification.id,
-                user_id=notification.user_id,
-                workflow=workflow,
-                step=decision.step,
-                channel=decision.channel,
-                verdict=decision.verdict.value,
-                rule=decision.rule,
-                reason=decision.reason,
-            )
+        last = notification.decisions[-1] if notification.decisions else None
+        _log.info(
+            f"notification {state}",
+            event_id=event.id if event else None,
+            notification_id=notification.id,
+            user_id=notification.user_id,
+            workflow=workflow,
+            rule=last and last.rule,
+            reason=last and last.reason,
+        )
 
     async def _ring(self, result: PlanResult) -> None:
         """Wake the channel workers, once for the whole batch."""

@@ -10,11 +10,12 @@ import orjson
 import pydantic
 from pydantic.dataclasses import dataclass
 
-from tidings.notifications.fields import EVENT_TYPE, KEY
+from tidings.core.names import CHANNEL, KEY
+from tidings.notifications.fields import EVENT_TYPE
 
-Key = Annotated[str, pydantic.Field(pattern=KEY, max_length=100)]
+Key = Annotated[str, pydantic.Field(pattern=f"^{KEY}$")]
 EventType = Annotated[str, pydantic.Field(pattern=EVENT_TYPE)]
-Channel = Annotated[str, pydantic.Field(pattern="^[a-z][a-z0-9_]*$", max_length=100)]
+Channel = Annotated[str, pydantic.Field(pattern=f"^{CHANNEL}$")]
 Amount = Annotated[int, pydantic.Field(ge=0, le=100_000_000)]
 
 
@@ -50,6 +51,20 @@ class Delay:
         """The whole wait."""
         return timedelta(
             days=self.days, hours=self.hours, minutes=self.minutes, seconds=self.seconds
+        )
+
+    @property
+    def in_words(self) -> str:
+        """The whole wait as a person would say it: `7 days`, `1 day 2 hours`."""
+        hours, seconds = divmod(self.duration.seconds, 3600)
+        parts = {
+            "day": self.duration.days,
+            "hour": hours,
+            "minute": seconds // 60,
+            "second": seconds % 60,
+        }
+        return " ".join(
+            f"{count} {unit}{'' if count == 1 else 's'}" for unit, count in parts.items() if count
         )
 
     @pydantic.model_validator(mode="after")

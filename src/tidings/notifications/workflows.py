@@ -3,23 +3,21 @@
 import importlib
 import sys
 import time
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import orjson
-import sqlalchemy as sa
-
 from tidings.core.clock import Clock
-from tidings.core.errors import ConfigurationError, NotFound, Unavailable
+from tidings.core.errors import ConfigurationError, InvalidInput, NotFound, Unavailable
 from tidings.core.logs import get_logger
 from tidings.core.ports import Store
+from tidings.notifications import workflow_rows as rows
 from tidings.notifications.builtin import BUILT_IN
 from tidings.notifications.catalog import WorkflowSet
-from tidings.notifications.workflow import Workflow
+from tidings.notifications.workflow import ChannelStep, Workflow
 from tidings.store import definitions
-from tidings.store.schema import workflows as table
-from tidings.store.upsert import insert
+from tidings.templates.catalog import TemplateCatalog
+from tidings.templates.service import TemplateService
+from tidings.templates.template import files_of
 
 _log = get_logger("workflows")
 
@@ -30,32 +28,39 @@ _FRESH = 5.0
 class WorkflowService:
     """Keeps workflows; every version stays for what waits in it."""
 
-    def __init__(self, store: Store, *, clock: Clock) -> None:
+    def __init__(self, store: Store, *, clock: Clock, templates: TemplateService) -> None:
         self._store = store
         self._clock = clock
+        self._templates = templates
         self._known: WorkflowSet | None = None
         self._read_at = 0.0
 
     async def put(self, workflow: Workflow) -> bool:
-        """Publish a workflow in place of what its key had; tells whether anything changed."""
-        return workflow.key in await self.register([workflow])
+        """Publish a workflow in place of what its key had; tells whether anything changed.
 
-    async def register(self, workflows: Sequence[Workflow]) -> Sequence[str]:
-        """Publish several workflows in one transaction; the keys of those that changed."""
+        It stays until a module has one of its key. Raises InvalidInput for a template that is
+        missing.
+        """
+        for index, step in _missing(workflow, await self._templates.catalog()):
+            field = f"steps.{index}.template"
+            raise InvalidInput(f"{field}: {_no_template(step)}", field=field)
         now = self._clock.now()
-        changed = await self._store.run(lambda connection: _publish(connection, workflows, now))
-        if changed:
-            self._known = None
-            _log.info("workflows published", workflows=changed)
-        return changed
+        return self._note(await self._store.run(lambda each: rows.put(each, workflow, now)))
 
     async def load(self, modules: Sequence[str], workflows: Sequence[Workflow] = ()) -> None:
-        """Register the built-in ones, those of the named modules, and `workflows`; later ones win.
+        """Publish the built-in ones, those put over HTTP, and those of modules and `workflows`.
 
-        Raises ConfigurationError for a module that can't be imported or holds none.
+        Later ones win, and what a module had and has no more is withdrawn. Raises
+        ConfigurationError for a module that can't be imported or holds none, and for a template
+        that is missing.
         """
-        found = [*BUILT_IN, *load_modules(modules), *workflows]
-        await self.register(list({workflow.key: workflow for workflow in found}.values()))
+        own = {each.key: each for each in (*load_modules(modules), *workflows)}
+        await self._require_templates(tuple(own.values()))
+        now = self._clock.now()
+        changes = await self._store.run(
+            lambda each: rows.load(each, built_in=BUILT_IN, modules=tuple(own.values()), now=now)
+        )
+        self._note(changes)
 
     async def get(self, key: str) -> Workflow:
         """The published workflow of a key. Raises NotFound."""
@@ -68,14 +73,18 @@ class WorkflowService:
         """The published workflows, in the order of their keys."""
         return (await self.read()).published
 
+    async def versions(self, wanted: Collection[tuple[str, str]]) -> Sequence[Workflow]:
+        """These versions, by key and version, published or not, as far as they exist."""
+        return await self._store.run(lambda each: rows.read_versions(each, wanted))
+
     async def read(self) -> WorkflowSet:
-        """All workflows as they are now."""
-        known = await self._store.run(_read)
+        """The published workflows as they are now."""
+        known = await self._store.run(rows.read)
         self._known, self._read_at = known, time.monotonic()
         return known
 
     async def recent(self) -> WorkflowSet:
-        """All workflows as they were at most some seconds ago, cheaply; old ones if need be."""
+        """The published workflows of at most some seconds ago, cheaply; older ones if need be."""
         known = self._known
         if known is None:
             return await self.read()
@@ -83,6 +92,30 @@ class WorkflowService:
             self._read_at = time.monotonic()
             return await self._refreshed(known)
         return known
+
+    async def _require_templates(self, workflows: Sequence[Workflow]) -> None:
+        catalog = await self._templates.catalog()
+        for workflow in workflows:
+            for index, step in _missing(workflow, catalog):
+                raise ConfigurationError(
+                    f"Workflow {workflow.key}, step {index + 1}: {_no_template(step)}"
+                )
+
+    def _note(self, changes: rows.Changes) -> bool:
+        if not changes:
+            return False
+        self._known = None
+        if changes.overruled:
+            _log.warning(
+                "workflows put over HTTP gave way to those of a module",
+                workflows=changes.overruled,
+            )
+        _log.info(
+            "workflows published",
+            workflows=[workflow.key for workflow, _ in changes.published],
+            withdrawn=changes.withdrawn,
+        )
+        return True
 
     async def _refreshed(self, known: WorkflowSet) -> WorkflowSet:
         try:
@@ -119,56 +152,18 @@ def _load_module(name: str) -> Sequence[Workflow]:
     return found
 
 
-def _publish(
-    connection: sa.Connection, workflows: Sequence[Workflow], now: datetime
-) -> Sequence[str]:
-    if not _changed(connection, workflows):
-        return []
-    definitions.bump(connection)  # first of all: its row lock lets one process publish at a time
-    changed = _changed(connection, workflows)
-    for workflow in changed:
-        _replace(connection, workflow, now)
-    return [workflow.key for workflow in changed]
+def _missing(workflow: Workflow, catalog: TemplateCatalog) -> Sequence[tuple[int, ChannelStep]]:
+    """The steps, with their index, whose template is there in no language at all."""
+    return [
+        (index, step)
+        for index, step in enumerate(workflow.steps)
+        if isinstance(step, ChannelStep) and not catalog.has(step.template, step.channel)
+    ]
 
 
-def _changed(connection: sa.Connection, workflows: Sequence[Workflow]) -> Sequence[Workflow]:
-    current = _published_versions(connection)
-    return [each for each in workflows if current.get(each.key) != each.version]
-
-
-def _published_versions(connection: sa.Connection) -> dict[str, str]:
-    rows = connection.execute(
-        sa.select(table.c.key, table.c.version).where(table.c.status == "published")
-    )
-    return {row.key: row.version for row in rows}
-
-
-def _replace(connection: sa.Connection, workflow: Workflow, now: datetime) -> None:
-    connection.execute(
-        sa.update(table)
-        .where(table.c.key == workflow.key, table.c.status == "published")
-        .values(status="archived")
-    )
-    row = insert(connection, table).values(
-        key=workflow.key,
-        version=workflow.version,
-        content=workflow.model_dump(mode="json"),
-        status="published",
-        created_at=now,
-    )
-    connection.execute(
-        row.on_conflict_do_update(
-            index_elements=[table.c.key, table.c.version], set_={"status": "published"}
-        )
-    )
-
-
-def _read(connection: sa.Connection) -> WorkflowSet:
-    stamp = definitions.read(connection)
-    rows = connection.execute(sa.select(table).order_by(table.c.key, table.c.created_at)).all()
-    found = [(row.status, Workflow.model_validate_json(orjson.dumps(row.content))) for row in rows]
-    return WorkflowSet(
-        definitions=stamp,
-        published=tuple(each for status, each in found if status == "published"),
-        versions={(each.key, each.version): each for _, each in found},
+def _no_template(step: ChannelStep) -> str:
+    files = " and ".join(files_of(step.template, step.channel))
+    return (
+        f"there is no template {step.template} for {step.channel}: "
+        f"add {files} to the folder that TIDINGS_TEMPLATES names."
     )

@@ -12,7 +12,7 @@ from tidings.core.errors import InvalidInput, NotFound
 from tidings.core.ids import Ids
 from tidings.core.models import Content, Message
 from tidings.core.ports import Store
-from tidings.store.schema import outbox
+from tidings.store.schema import deliveries, notifications, outbox
 
 _Query = sa.Select[Any]
 
@@ -74,6 +74,15 @@ class Outbox:
         if not found:
             raise NotFound("there is no such message in the outbox")
         return found[0]
+
+    async def event_key(self, message_id: str) -> str | None:
+        """The key of the event that led to a message, or None where it is not known."""
+        query = (
+            sa.select(notifications.c.event_id)
+            .join(deliveries, deliveries.c.notification_id == notifications.c.id)
+            .where(deliveries.c.id == message_id)
+        )
+        return await self._store.run(lambda connection: connection.scalar(query))
 
     async def _find(self, query: _Query) -> list[OutboxMessage]:
         def find(connection: sa.Connection) -> list[OutboxMessage]:

@@ -30,6 +30,10 @@ class TemplateCatalog:
         candidates = (self._by_name.get((key, channel, tag)) for tag in fallbacks(locale))
         return next((entry for entry in candidates if entry is not None), None)
 
+    def has(self, key: str, channel: str) -> bool:
+        """Whether there is such a template in any language."""
+        return any(name[:2] == (key, channel) for name in self._by_name)
+
     def __iter__(self) -> Iterator[TemplateVersion]:
         """Every published template, by key, channel and locale."""
         return iter(self._by_name[name] for name in sorted(self._by_name))

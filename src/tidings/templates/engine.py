@@ -1,5 +1,7 @@
 """Compiles and renders templates by minijinja: strict, HTML escaped, bounded by fuel.
 
+What is not there may be asked for by `if`, and is an error everywhere else.
+
 Fuel bounds time, not memory: who writes a template can make it eat memory. Templates come from
 the operator's own folder, so they are trusted as much as the rest of the configuration.
 """
@@ -18,6 +20,9 @@ from tidings.templates.template import Template
 
 #: instructions one part may take, about 3 ms
 FUEL = 100_000
+
+#: minijinja's stubs do not know this one
+_SEMI_STRICT: Any = "semi_strict"
 
 _LINE_ENDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
@@ -76,12 +81,21 @@ class Compiled:
 
 def _environment() -> minijinja.Environment:
     return minijinja.Environment(
-        undefined_behavior="strict",
+        undefined_behavior=_SEMI_STRICT,
+        finalizer=_printed,
         auto_escape_callback=lambda name: name.endswith(".html"),
         fuel=FUEL,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _printed(value: object) -> object:
+    if value is None:
+        raise TemplateError("there is nothing to print, only a null")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value
 
 
 def _error(file: str, error: minijinja.TemplateError) -> TemplateError:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tidings.core.errors import ConfigurationError, InvalidInput
-from tidings.templates.names import KEY, PartName, parse_file_name
+from tidings.core.names import is_key
+from tidings.templates.names import PartName, parse_file_name
 from tidings.templates.template import Template, check_whole
 
 #: bytes one file may have
@@ -29,7 +30,7 @@ def _checked_place(place: Path) -> Path:
         raise ConfigurationError(
             f"{place}: must lie in a folder named after its template, as in welcome/{place.name}"
         )
-    if not KEY.fullmatch(place.name):
+    if not is_key(place.name):
         raise ConfigurationError(
             f"{place}: a template is named with a-z, 0-9 and -, at most 100 of them"
         )

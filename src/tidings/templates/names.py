@@ -1,18 +1,14 @@
 """The names of template files: `<channel>[.<locale>][.subject].txt` and `.html`."""
 
-import re
 from dataclasses import dataclass
 
 from tidings.core.errors import InvalidInput
 from tidings.core.locales import normalise_locale
+from tidings.core.names import is_channel
 
 TEXT, HTML, SUBJECT = "text", "html", "subject"
 
-#: folders of templates, which are their keys
-KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
-
 _ENDINGS = {".subject.txt": SUBJECT, ".txt": TEXT, ".html": HTML}
-_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +28,7 @@ def parse_file_name(name: str) -> PartName:
     if ending is None:
         raise InvalidInput("its name must end in .txt, .subject.txt or .html")
     channel, dot, locale = name.removesuffix(ending).partition(".")
-    if not _CHANNEL.fullmatch(channel):
+    if not is_channel(channel):
         raise InvalidInput("its name must begin with a channel, as in email.txt")
     normalised = normalise_locale(locale) if dot else ""
     return PartName(channel=channel, locale=normalised, part=_ENDINGS[ending])

@@ -35,10 +35,18 @@ class Template:
 
 def check_whole(template: Template) -> Template:
     """The template, if no part is missing. Raises ConfigurationError naming the file to add."""
-    needed = {TEXT, SUBJECT} if template.channel == "email" else {TEXT}
-    missing = needed - template.parts.keys()
+    missing = _needed(template.channel) - template.parts.keys()
     if missing:
         names = " and ".join(sorted(template.file_of(part) for part in missing))
         there = template.file_of(sorted(template.parts, key=(TEXT, HTML, SUBJECT).index)[0])
         raise ConfigurationError(f"templates: {there} is not enough, add {names}")
     return template
+
+
+def files_of(key: str, channel: str) -> list[str]:
+    """The files below the templates folder that make a template, at the least."""
+    return sorted(file_name(key, channel, "", part) for part in _needed(channel))
+
+
+def _needed(channel: str) -> set[str]:
+    return {TEXT, SUBJECT} if channel == "email" else {TEXT}

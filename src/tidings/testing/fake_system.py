@@ -1,7 +1,10 @@
 """`FakeSystem`: the whole system for your own tests, in memory, on a clock you move."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
+
+import sqlalchemy as sa
 
 from tidings.channels.recording import RecordingProvider
 from tidings.core.models import Message, Verdict
@@ -9,7 +12,7 @@ from tidings.core.ports import Worker
 from tidings.notification_system import NotificationSystem
 from tidings.notifications.explanation import Explanation
 from tidings.notifications.workflow import Workflow
-from tidings.settings import Settings
+from tidings.store.schema import deliveries, events, notifications
 from tidings.testing.clock import MovableClock
 
 #: passes after which `settle` says that something never comes to rest
@@ -25,16 +28,27 @@ class FakeSystem(NotificationSystem):
 
     def __init__(self, *, workflows: Sequence[Workflow] = (), **overrides: Any) -> None:
         self.clock = MovableClock()
-        settings = Settings(
-            **{"database_url": "sqlite://", "email_provider": "recording", **overrides}
+        super().__init__(
+            workflows=workflows,
+            clock=self.clock,
+            database_url="sqlite://",
+            redis_url=None,
+            email_provider="recording",
+            **overrides,
         )
-        super().__init__(settings, workflows=workflows, clock=self.clock)
         self._workers: Sequence[Worker] = ()
+
+    @property
+    def provider(self) -> RecordingProvider:
+        """What would send: `provider.script([error, None, …])` makes it fail."""
+        _name, provider = self.services.providers["email"]
+        assert isinstance(provider, RecordingProvider)
+        return provider
 
     @property
     def sent(self) -> Sequence[Message]:
         """What the provider took, in order."""
-        return tuple(self._provider.messages)
+        return tuple(self.provider.messages)
 
     async def settle(self) -> None:
         """Plan and send until nothing is due."""
@@ -44,9 +58,18 @@ class FakeSystem(NotificationSystem):
         raise AssertionError(f"something is due again and again: {PASSES} passes did not end it")
 
     async def advance(self, **delta: float) -> None:
-        """Move the clock by days, hours, minutes, seconds …, then settle."""
-        self.clock.advance(**delta)
+        """Let days, hours, minutes … pass; what falls due meanwhile is done in its time."""
+        target = self.clock.now() + timedelta(**delta)
         await self.settle()
+        while (due_at := await self._next_due()) is not None and due_at <= target:
+            self._move_to(due_at)
+            await self.settle()
+        self._move_to(target)
+
+    async def settled(self, event_id: str, *, seconds: float = 10.0) -> Explanation:
+        """Settle, then explain the event."""
+        await self.settle()
+        return await super().settled(event_id, seconds=seconds)
 
     def sent_to(self, address: str) -> Sequence[Message]:
         """What was sent to one address, in order."""
@@ -57,7 +80,8 @@ class FakeSystem(NotificationSystem):
     ) -> Message:
         """Exactly one message went to `to`, whose subject and text hold these; returns it."""
         found = [one for one in self.sent_to(to) if _matches(one, subject=subject, text=text)]
-        assert len(found) == 1, f"{len(found)} such messages went to {to}; sent: {_list(self.sent)}"
+        wanted = f"{len(found)} such messages went to {to}, not one"
+        assert len(found) == 1, f"{wanted}; sent: {_list(self.sent)}"
         return found[0]
 
     def assert_nothing_sent(self, *, to: str | None = None) -> None:
@@ -69,7 +93,8 @@ class FakeSystem(NotificationSystem):
         """The workflow, or a step of it, was skipped for this event by this rule."""
         explanation = await self.explain(event_id)
         rules = _rules(explanation, workflow)
-        assert rule in rules, f"{workflow} was not skipped by {rule}; its rules: {rules or 'none'}"
+        what = f"skipped by {', '.join(rules)}" if rules else "not skipped at all"
+        assert rule in rules, f"{workflow} was not skipped by {rule}: it was {what}"
 
     def _start(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
@@ -77,11 +102,19 @@ class FakeSystem(NotificationSystem):
     async def _pass(self) -> int:
         return sum([await worker.work() for worker in self._workers])
 
-    @property
-    def _provider(self) -> RecordingProvider:
-        _name, provider = self.system.providers["email"]
-        assert isinstance(provider, RecordingProvider)
-        return provider
+    async def _next_due(self) -> datetime | None:
+        return await self.services.store.run(_next_due)
+
+    def _move_to(self, moment: datetime) -> None:
+        self.clock.advance(seconds=max((moment - self.clock.now()).total_seconds(), 0))
+
+
+def _next_due(connection: sa.Connection) -> datetime | None:
+    moments = [
+        connection.scalar(sa.select(sa.func.min(table.c.due_at)))
+        for table in (events, notifications, deliveries)
+    ]
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _matches(message: Message, *, subject: str | None, text: str | None) -> bool:
@@ -90,7 +123,8 @@ def _matches(message: Message, *, subject: str | None, text: str | None) -> bool
 
 
 def _list(messages: Iterable[Message]) -> str:
-    return "; ".join(f"{one.content.subject} → {one.address}" for one in messages) or "nothing"
+    shown = [f"{one.content.subject!r} {one.content.text!r} to {one.address}" for one in messages]
+    return "; ".join(shown) or "nothing"
 
 
 def _rules(explanation: Explanation, workflow: str) -> list[str]:

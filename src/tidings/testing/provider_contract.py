@@ -64,6 +64,10 @@ class ProviderContract:
 
         assert isinstance(await provider.send(self.message(content=content, name="山田")), Receipt)
 
+    async def test_it_says_how_many_sends_it_carries_at_once(self, provider: Provider) -> None:
+        """A worker takes no more than that in hand."""
+        assert provider.concurrency >= 1
+
     async def test_many_messages_go_out_at_once(self, provider: Provider) -> None:
         """Sends overlap; each has its own receipt."""
         messages = [self.message() for _ in range(50)]

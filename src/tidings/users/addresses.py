@@ -16,7 +16,7 @@ def normalise_email(raw: str) -> str:
     """
     if len(raw) > EMAIL_LIMIT:
         raise _refusal(f"an address has at most {EMAIL_LIMIT} characters")
-    if not raw.isprintable():
+    if not raw.isprintable() or "\ufffd" in raw:
         raise _refusal("must be one line without control or invisible characters")
     try:
         found = validate_email(

@@ -1,13 +1,14 @@
 """The User Service's routes: they translate, the service decides."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 import pydantic
 from fastapi import APIRouter, Path, Request, Response
 
-from tidings.api.bodies import Body, read_body
+from tidings.api.bodies import Body, json_body, read_body
 from tidings.api.problems import problem_responses
+from tidings.core.names import CHANNEL, KEY
 from tidings.users.choices import LIMIT
 from tidings.users.people import Preference, User
 from tidings.users.service import UserService
@@ -17,8 +18,8 @@ _CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _ID = rf"^(?!\.{{1,2}}$)[^/{_CONTROLS}\ufffd]+$"
 _NAME = rf"^ *[^ {_CONTROLS}\u202a-\u202e\u2066-\u2069][^{_CONTROLS}\u202a-\u202e\u2066-\u2069]*$"
 _LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_]([A-Za-z]{2}|[0-9]{3}))?$"
-_WORKFLOW = r"^(\*|[a-z0-9][a-z0-9-]{0,99})$"
-_CHANNEL = r"^(\*|[a-z][a-z0-9_]{0,99})$"
+_WORKFLOW = rf"^(\*|{KEY})$"
+_CHANNEL = rf"^(\*|{CHANNEL})$"
 
 UserId = Annotated[
     str,
@@ -107,11 +108,11 @@ def _add_user_routes(router: APIRouter, service: UserService) -> None:
             201: {"model": UserOut, "description": "There was no such user before."},
             **problem_responses(413, 422, 503),
         },
-        openapi_extra=_json_body(UserIn),
+        openapi_extra=json_body(UserIn),
     )
     async def put_user(user_id: UserId, request: Request, response: Response) -> UserOut:
         body = await read_body(request, UserIn)
-        saved = await service.save(user_id, email=body.email, name=body.name, locale=body.locale)
+        saved = await service.put(user_id, email=body.email, name=body.name, locale=body.locale)
         response.status_code = HTTPStatus.CREATED if saved.created else HTTPStatus.OK
         return _user_out(saved.user)
 
@@ -131,7 +132,7 @@ def _add_preference_routes(router: APIRouter, service: UserService) -> None:
         operation_id="put_preferences",
         summary="Replace what a user chose to be told",
         responses=problem_responses(404, 413, 422, 503),
-        openapi_extra=_json_body(PreferenceList),
+        openapi_extra=json_body(PreferenceList),
     )
     async def put_preferences(user_id: UserId, request: Request) -> PreferenceList:
         body = await read_body(request, PreferenceList)
@@ -146,12 +147,6 @@ def _add_preference_routes(router: APIRouter, service: UserService) -> None:
     )
     async def get_preferences(user_id: UserId) -> PreferenceList:
         return _preference_list(await service.preferences(user_id))
-
-
-def _json_body(model: type[Body]) -> dict[str, Any]:
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def _user_out(user: User) -> UserOut:

@@ -1,17 +1,14 @@
 """The rules for a set of preferences."""
 
-import re
 from collections.abc import Sequence
 
 from tidings.core.errors import InvalidInput
+from tidings.core.names import is_channel, is_key
 from tidings.users.consent import ANY
 from tidings.users.people import Preference
 
 #: choices one user may have
 LIMIT = 1000
-
-_WORKFLOW = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
-_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
 
 def check_preferences(preferences: Sequence[Preference]) -> list[Preference]:
@@ -28,9 +25,9 @@ def check_preferences(preferences: Sequence[Preference]) -> list[Preference]:
 
 
 def _check_names(choice: Preference, place: str) -> None:
-    if choice.workflow != ANY and not _WORKFLOW.fullmatch(choice.workflow):
+    if choice.workflow != ANY and not is_key(choice.workflow):
         raise _refusal(f"{place}.workflow", "must be the key of a workflow, or * for all of them")
-    if choice.channel != ANY and not _CHANNEL.fullmatch(choice.channel):
+    if choice.channel != ANY and not is_channel(choice.channel):
         raise _refusal(f"{place}.channel", "must be a channel such as email, or * for all of them")
 
 

@@ -5,15 +5,13 @@ import unicodedata
 from dataclasses import dataclass
 
 from tidings.core.errors import InvalidInput
+from tidings.core.text import is_one_line
 
 #: characters an id or a name may have
 LIMIT = 255
 
 #: embeddings, overrides and isolates: they turn what follows them around, in a greeting as well
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-
-#: control characters, surrogates, line and paragraph separators
-_REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +66,3 @@ def check_name(raw: str) -> str:
     if not is_one_line(name) or _BIDI_CONTROLS.search(name):
         raise InvalidInput("name: must be one line without control characters", field="name")
     return name
-
-
-def is_one_line(text: str) -> bool:
-    """Whether text has neither line ends nor control characters, in any script."""
-    return not any(unicodedata.category(character) in _REFUSED for character in text)

@@ -6,7 +6,6 @@ import sqlalchemy as sa
 
 from tidings.core.clock import Clock
 from tidings.core.errors import NotFound
-from tidings.core.ids import address_user_id
 from tidings.core.locales import normalise_locale
 from tidings.core.ports import Store
 from tidings.users import rows
@@ -22,10 +21,6 @@ class UserService:
         self._store = store
         self._clock = clock
 
-    def id_for(self, address: str) -> str:
-        """The id of the user who registers with this (normalised) address."""
-        return address_user_id(self._store.installation.address_key, address)
-
     async def put(
         self,
         user_id: str,
@@ -33,19 +28,8 @@ class UserService:
         email: str | None = None,
         name: str | None = None,
         locale: str | None = None,
-    ) -> User:
-        """Make or replace a user: what isn't given is gone afterwards. Raises InvalidInput."""
-        return (await self.save(user_id, email=email, name=name, locale=locale)).user
-
-    async def save(
-        self,
-        user_id: str,
-        *,
-        email: str | None = None,
-        name: str | None = None,
-        locale: str | None = None,
     ) -> Saved:
-        """Like `put`, telling also whether the user is new."""
+        """Make or replace a user: what isn't given is gone afterwards. Raises InvalidInput."""
         check_user_id(user_id)
         wanted_email = None if email is None else normalise_email(email)
         wanted_name = None if name is None else check_name(name)

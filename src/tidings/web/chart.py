@@ -8,7 +8,7 @@ from tidings.analytics.summary import Figures, Point
 
 HEIGHT = 100.0
 SLOT = 10.0
-GAP = 3.0
+GAP = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,6 @@ class Chart:
     #: the count at the top of the chart
     peak: int
     since: datetime
-    until: datetime
 
 
 def draw(series: Sequence[Point]) -> Chart:
@@ -58,7 +57,6 @@ def draw(series: Sequence[Point]) -> Chart:
         rows=tuple(_row(point) for point in reversed(series) if _height(point.figures)),
         peak=peak,
         since=series[0].at,
-        until=series[-1].at,
     )
 
 

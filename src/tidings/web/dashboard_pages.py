@@ -17,7 +17,7 @@ from tidings.web.live import Broadcast, frame
 from tidings.web.ports import Analytics, DeadLetters, Notifications
 from tidings.web.routes import as_id, page_route
 from tidings.web.security import page_response
-from tidings.web.timeline import badge, badges, needs_reason, timeline, unhappy_reasons
+from tidings.web.timeline import badge, badges, needs_reason, open_reasons, outcomes, timeline
 
 EVENTS = 20
 DEAD_LETTERS = 10
@@ -84,7 +84,11 @@ class _DashboardPages:
         """One event's story."""
         event = await self._notifications.explain(as_id(event_id, what="event"))
         return self._engine.render(
-            "event.html", event=event, timeline=timeline(event), delivery_badge=badge
+            "event.html",
+            event=event,
+            badges=badges(event.state, outcomes(event)),
+            timeline=timeline(event),
+            delivery_badge=badge,
         )
 
     async def _figures(self) -> dict[str, Any]:
@@ -103,16 +107,20 @@ class _DashboardPages:
 
     async def _row(self, event: EventSummary) -> dict[str, Any]:
         reasons = [event.reason] if event.reason else await self._reasons(event)
-        return {"event": event, "badges": badges(event), "reasons": reasons}
+        return {"event": event, "badges": badges(event.state, event.outcomes), "reasons": reasons}
 
     async def _reasons(self, event: EventSummary) -> Sequence[str]:
-        """Why something did not go well; asked once for each way an event stands."""
+        """Why something waits or did not go well; asked once for each way an event stands.
+
+        Where something waits it is asked again each minute: it may go on to wait for another.
+        """
         if not needs_reason(event):
             return ()
-        standing = (event.key, tuple(event.outcomes.items()))
+        minute = asyncio.get_running_loop().time() // 60 if "waiting" in event.outcomes else None
+        standing = (event.key, tuple(event.outcomes.items()), minute)
         if standing not in self._known_reasons:
             if len(self._known_reasons) > 10 * EVENTS:
                 self._known_reasons.clear()
             story = await self._notifications.explain(event.key)
-            self._known_reasons[standing] = unhappy_reasons(story)
+            self._known_reasons[standing] = open_reasons(story)
         return self._known_reasons[standing]

@@ -1,5 +1,6 @@
 """Renders the pages: one minijinja engine over `web/pages`, strict and escaping everything."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -7,23 +8,26 @@ from typing import Any
 
 import minijinja
 
+from tidings.core.clock import Clock
 from tidings.web.assets import Assets
 
 
 class Engine:
     """Page templates by name; what they show is escaped, wherever it came from."""
 
-    def __init__(self, assets: Assets, *, title: str, origin: str) -> None:
+    def __init__(self, assets: Assets, *, clock: Clock, title: str, origin: str) -> None:
+        self._clock = clock
         folder = files("tidings.web") / "pages"
         self._environment = minijinja.Environment(
             templates={file.name: file.read_text("utf-8") for file in folder.iterdir()},
             filters={
                 "iso": iso,
                 "full": full,
-                "clock": clock,
+                "clock": short,
                 "ago": ago,
                 "minute": minute,
                 "number": number,
+                "breakable": breakable,
             },
             globals={"asset": assets.url, "site_title": title, "origin": origin},
             undefined_behavior="strict",
@@ -33,7 +37,7 @@ class Engine:
 
     def render(self, name: str, **context: Any) -> str:
         """A page or a part of one as HTML."""
-        return self._environment.render_template(name, now=datetime.now(UTC), **context)
+        return self._environment.render_template(name, now=self._clock.now(), **context)
 
 
 Render = Callable[..., str]
@@ -49,7 +53,7 @@ def full(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%-d %b %Y, %H:%M:%S UTC")
 
 
-def clock(moment: datetime, now: datetime) -> str:
+def short(moment: datetime, now: datetime) -> str:
     """A moment in short: the time of day today, the date before."""
     moment = moment.astimezone(UTC)
     return moment.strftime("%H:%M:%S" if moment.date() == now.date() else "%-d %b %H:%M")
@@ -70,6 +74,11 @@ def ago(moment: datetime, now: datetime) -> str:
     if minutes < 60:
         return f"{minutes} min ago"
     return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
+
+
+def breakable(name: str) -> str:
+    """A name as HTML that may be broken after `_` and `.`, and as little as can be elsewhere."""
+    return minijinja.safe(re.sub(r"([_.])(?=.)", r"\1<wbr>", str(minijinja.escape(name))))
 
 
 def number(value: int) -> str:

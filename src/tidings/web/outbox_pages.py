@@ -78,7 +78,8 @@ class _OutboxPages:
     async def message(self, message_id: str) -> str:
         """One message."""
         message = await self._outbox.get(as_id(message_id, what="message"))
-        return self._engine.render("outbox_message.html", message=message)
+        event_key = await self._outbox.event_key(message.message_id)
+        return self._engine.render("outbox_message.html", message=message, event_key=event_key)
 
     async def html(self, message_id: str) -> str:
         """One message's HTML as it was sent. Raises NotFound when it has none."""

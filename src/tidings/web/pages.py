@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from tidings.core.clock import Clock
 from tidings.core.errors import NotFound
 from tidings.core.ports import EventBus
 from tidings.web.assets import Assets
@@ -24,6 +25,7 @@ def pages_router(
     outbox: Outbox,
     dead_letters: DeadLetters,
     bus: EventBus,
+    clock: Clock,
     stopping: asyncio.Event,
     title: str = "Tidings",
     origin: str = "http://localhost:8000",
@@ -33,7 +35,7 @@ def pages_router(
     `origin` is the address that the command to try on an empty page goes to.
     """
     assets = Assets()
-    engine = Engine(assets, title=title, origin=origin)
+    engine = Engine(assets, clock=clock, title=title, origin=origin)
     router = APIRouter()
     router.include_router(_entrance(engine, assets))
     router.include_router(outbox_router(engine=engine, outbox=outbox, bus=bus, stopping=stopping))

@@ -43,6 +43,10 @@ class Outbox(Protocol):
         """One message. Raises NotFound."""
         ...
 
+    async def event_key(self, message_id: str) -> str | None:
+        """The key of the event that led to a message, or None where it is not known."""
+        ...
+
 
 class DeadLetters(Protocol):
     """The dead letters, as far as the pages ask for them."""

@@ -35,7 +35,7 @@ def page_route(engine: Engine) -> type[APIRoute]:
                 try:
                     return await handle(request)
                 except TidingsError as error:
-                    return _explanation(engine, error)
+                    return _explanation(engine, request, error)
 
             return handle_or_explain
 
@@ -50,7 +50,12 @@ def as_id(text: str, *, what: str) -> str:
         raise NotFound(f"There is no such {what}.") from None
 
 
-def _explanation(engine: Engine, error: TidingsError) -> Response:
+def _explanation(engine: Engine, request: Request, error: TidingsError) -> Response:
     status = next(status for cls, status in _STATUSES.items() if isinstance(error, cls))
-    html = engine.render("problem.html", heading=HTTPStatus(status).phrase, sentence=str(error))
+    html = engine.render(
+        "problem.html",
+        heading=HTTPStatus(status).phrase,
+        sentence=str(error),
+        outbox=request.url.path.startswith("/outbox"),
+    )
     return page_response(html, status=status)

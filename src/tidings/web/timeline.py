@@ -1,6 +1,6 @@
 """An event's story: what was accepted, decided by which rule, tried and reached; pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,9 @@ from tidings.notifications.recent import EventSummary
 
 #: states after which nothing more happens, other than well
 UNHAPPY_ENDS = frozenset({"failed", "suppressed", "skipped", "expired", "cancelled", "held"})
+
+#: the words for states that say more of our work than of what came of it
+_WORDS = {"due": "waiting", "pending": "waiting", "sending": "waiting", "planned": "skipped"}
 
 _TONES = {
     "sent": "good",
@@ -58,24 +61,38 @@ def badge(state: str, label: str = "") -> Badge:
     return Badge(label=label or state, tone=_TONES.get(state, "quiet"))
 
 
-def badges(event: EventSummary) -> tuple[Badge, ...]:
-    """Where an event stands, at a glance: how its messages came on, or that it waits."""
-    outcomes = tuple(
-        badge(state, f"{times} {state}" if times > 1 else state)
-        for state, times in event.outcomes.items()
-    )
-    return (
-        outcomes if outcomes and event.state == "planned" else (_standing(event.state), *outcomes)
-    )
+def badges(state: str, outcomes: Mapping[str, int]) -> tuple[Badge, ...]:
+    """Where an event stands, at a glance: how its messages came on, or that it waits.
+
+    A run of a workflow that was planned and sends nothing has skipped all its steps.
+    """
+    if state != "planned":
+        return (badge(_WORDS.get(state, state)),)
+    times: dict[str, int] = {}
+    for outcome, count in outcomes.items():
+        word = _WORDS.get(outcome, outcome)
+        times[word] = times.get(word, 0) + count
+    found = [badge(word, f"{n} {word}" if n > 1 else word) for word, n in times.items()]
+    return tuple(found) or (Badge(label="no workflow", tone="quiet"),)
+
+
+def outcomes(event: Explanation) -> Mapping[str, int]:
+    """How many messages stand where; a run without any counts by its own state."""
+    found: dict[str, int] = {}
+    for run in event.notifications:
+        for state in [delivery.state for delivery in run.deliveries] or [run.state]:
+            found[state] = found.get(state, 0) + 1
+    return found
 
 
 def needs_reason(event: EventSummary) -> bool:
-    """Whether something about the event did not go well and its line does not say why."""
-    return event.reason is None and not UNHAPPY_ENDS.isdisjoint(event.outcomes)
+    """Whether something of the event waits or did not go well, and its line does not say why."""
+    asks = UNHAPPY_ENDS | {"waiting", "planned"}
+    return event.reason is None and not asks.isdisjoint(event.outcomes)
 
 
-def unhappy_reasons(event: Explanation) -> tuple[str, ...]:
-    """Why what did not go well did not, each reason once."""
+def open_reasons(event: Explanation) -> tuple[str, ...]:
+    """Why what waits does, and why what did not go well did not, each reason once."""
     found: dict[str, None] = {}
     for run in event.notifications:
         found |= dict.fromkeys(_reasons_of(run))
@@ -89,12 +106,10 @@ def timeline(event: Explanation) -> tuple[Entry, ...]:
     return (accepted, *sorted(later, key=lambda entry: entry.at))
 
 
-def _standing(state: str) -> Badge:
-    return badge(state, "waiting" if state == "due" else "")
-
-
 def _reasons_of(run: ExplainedNotification) -> Iterator[str]:
-    if run.state in UNHAPPY_ENDS and run.decisions:
+    if run.reason:
+        yield run.reason
+    elif run.decisions and not run.deliveries:
         yield run.decisions[-1].reason
     for delivery in run.deliveries:
         if delivery.state in UNHAPPY_ENDS and delivery.reason:

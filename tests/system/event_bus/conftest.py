@@ -18,11 +18,13 @@ QUICK: dict[str, Any] = {"block": 0.05, "beat": 0.05, "lapse": 0.3, "sweep": 0.0
 async def make_bus(redis_url: str) -> AsyncIterator[MakeBus]:
     made: list[RedisEventBus] = []
 
-    def make(groups: dict[str, list[str]] | None = None, **tuning: Any) -> RedisEventBus:
+    def make(
+        groups: dict[str, list[str]] | None = None, metrics: Metrics | None = None, **tuning: Any
+    ) -> RedisEventBus:
         bus = RedisEventBus(
             redis_url,
             groups=groups or {},
-            metrics=Metrics(),
+            metrics=metrics or Metrics(),
             clock=SystemClock(),
             tuning=Tuning(**{**QUICK, **tuning}),
         )

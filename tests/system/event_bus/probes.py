@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from redis.asyncio import Redis
 
+from tidings.core.metrics import Metrics
 from tidings.event_bus import RedisEventBus
 
 
@@ -13,7 +14,10 @@ class MakeBus(Protocol):
     """Makes a bus with short times, closed at the end of the test."""
 
     def __call__(
-        self, groups: dict[str, list[str]] | None = None, **tuning: float
+        self,
+        groups: dict[str, list[str]] | None = None,
+        metrics: Metrics | None = None,
+        **tuning: float,
     ) -> RedisEventBus: ...
 
 

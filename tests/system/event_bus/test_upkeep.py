@@ -14,6 +14,7 @@ from tests.system.event_bus.probes import (
     reads,
     until,
 )
+from tidings.core.metrics import Metrics
 from tidings.core.models import USER_CHANNEL
 from tidings.event_bus import RedisEventBus
 from tidings.testing.bus_contract import (
@@ -67,7 +68,8 @@ async def test_what_any_group_has_not_acknowledged_is_kept(
 async def test_a_group_nobody_reads_does_not_fill_redis_and_is_named_in_the_log(
     make_bus: MakeBus, redis: Redis
 ) -> None:
-    bus = make_bus({USER_CHANNEL: ["read", "abandoned"]}, retention=1.0)
+    metrics = Metrics()
+    bus = make_bus({USER_CHANNEL: ["read", "abandoned"]}, metrics=metrics, retention=1.0)
     with capture_logs() as logs:
         async with bus.subscribe(USER_CHANNEL, group="read") as subscription:
             await bus.publish(USER_CHANNEL, *events(100))
@@ -78,6 +80,11 @@ async def test_a_group_nobody_reads_does_not_fill_redis_and_is_named_in_the_log(
     assert {tuple(loss["groups"]) for loss in losses} == {("abandoned",)}
     assert sum(loss["entries"] for loss in losses) == 100
     assert {loss["bus_channel"] for loss in losses} == {USER_CHANNEL}
+    assert {loss["log_level"] for loss in losses} == {"error"}
+    lost = metrics.registry.get_sample_value(
+        "tidings_bus_entries_lost_total", {"bus_channel": USER_CHANNEL}
+    )
+    assert lost == 100
 
 
 async def test_retention_says_nothing_where_nothing_is_lost(

@@ -24,7 +24,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
         return {"name": greeting.name}
 
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 
@@ -35,10 +35,10 @@ async def post(client: httpx2.AsyncClient, content: bytes) -> httpx2.Response:
 
 
 async def test_a_good_body_is_read(client: httpx2.AsyncClient) -> None:
-    answer = await post(client, '{"name": "Żółć 山田"}'.encode())
+    answer = await post(client, b'{"name": "Ann", "times": 3}')
 
     assert answer.status_code == 200
-    assert answer.json() == {"name": "Żółć 山田"}
+    assert answer.json() == {"name": "Ann"}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ async def test_a_good_body_is_read(client: httpx2.AsyncClient) -> None:
         (b'{"name": "a\\r\\nBcc: b"}', "name"),
         (b'{"name": "a\\u0000"}', "name"),
         (b'{"name": "a\\u2028b"}', "name"),
+        (b'{"name": "a\\u001b[31m"}', "name"),
     ],
 )
 async def test_a_bad_field_is_named(client: httpx2.AsyncClient, content: bytes, field: str) -> None:

@@ -37,7 +37,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
         raise ERRORS[name][0]
 
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

@@ -37,7 +37,8 @@ def test_other_parts_derive_another_id() -> None:
 def test_our_own_uuids_stand_for_themselves_and_all_else_is_hashed() -> None:
     own = Ids().new()
 
-    assert event_key(OURS, own.upper()) == own
+    assert event_key(OURS, own) == own
+    assert event_key(OURS, own.upper()) != own
     assert event_key("shop", own) != own
     assert event_key("shop", "order-1") == event_key("shop", "order-1")
     assert event_key("shop", "order-1") != event_key("shop2", "order-1")

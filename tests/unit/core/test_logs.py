@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from tidings.core.logs import configure_logs, get_logger, join_host_logs, mask_address
+from tidings.core.logs import configure_logs, get_logger, join_host_logs, mask_address, mask_text
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +74,41 @@ def test_a_program_that_set_up_structlog_keeps_its_way() -> None:
     join_host_logs()
 
     assert structlog.get_config()["processors"] == own
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/v1/users/ann@example.com/preferences", "/v1/users/a***@example.com/preferences"),
+        ("/v1/users/ann%40example.com", "/v1/users/a***@example.com"),
+        ("Key (address)=(ann@example.com) exists", "Key (address)=(a***@example.com) exists"),
+        ("nobody here", "nobody here"),
+    ],
+)
+def test_an_address_is_masked_wherever_it_stands(text: str, shown: str) -> None:
+    assert mask_text(text) == shown
+
+
+def test_a_traceback_shows_no_address(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(form="json")
+
+    try:
+        raise KeyError("ann@example.com")
+    except KeyError:
+        get_logger("api").exception("it broke")
+
+    shown = capsys.readouterr().err
+    assert "KeyError" in shown
+    assert "ann@" not in shown
+
+
+def test_nothing_in_a_console_line_can_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs(form="console")
+
+    get_logger("api").info("request", path="/\x1b[2J\x9b\u202e\x07")
+
+    shown = capsys.readouterr().err
+    assert "\\x1b[2J" in shown
+    assert not {"\x9b", "\u202e", "\x07"} & set(shown)

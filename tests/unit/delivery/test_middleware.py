@@ -11,6 +11,7 @@ from tidings.core.errors import (
 from tidings.core.metrics import Metrics
 from tidings.core.models import Content, Message, Receipt
 from tidings.core.ports import Middleware, Send
+from tidings.core.quiet_log import QuietLog
 from tidings.delivery.middleware import containment, metered, timeout, wrapped
 
 MESSAGE = Message(id="m1", channel="email", address="a@example.com", content=Content(text="Hi"))
@@ -43,7 +44,11 @@ async def test_a_call_that_takes_too_long_has_an_unknown_outcome() -> None:
 
 
 async def test_a_call_in_time_passes_through_every_layer() -> None:
-    layers = (metered(Metrics(), channel="email", provider="smtp"), containment(), timeout(5))
+    layers = (
+        metered(Metrics(), channel="email", provider="smtp"),
+        containment(QuietLog("delivery")),
+        timeout(5),
+    )
 
     assert await wrapped(ending_in(None), *layers)(MESSAGE) == Receipt(provider_id="p1")
 
@@ -67,7 +72,7 @@ async def test_the_first_layer_is_the_outermost() -> None:
 
 
 async def test_a_foreign_exception_becomes_an_unknown_outcome_and_is_logged() -> None:
-    send = containment()(ending_in(KeyError("a@example.com")))
+    send = containment(QuietLog("delivery"))(ending_in(KeyError("a@example.com")))
 
     with (
         structlog.testing.capture_logs() as lines,
@@ -76,13 +81,24 @@ async def test_a_foreign_exception_becomes_an_unknown_outcome_and_is_logged() ->
         await send(MESSAGE)
 
     assert [line["delivery_id"] for line in lines] == ["m1"]
+    assert "in send" in lines[0]["stack"]
+    assert "@" not in str(lines)
+
+
+async def test_a_provider_that_always_breaks_is_told_once_a_second() -> None:
+    send = containment(QuietLog("delivery"))(ending_in(KeyError("x")))
+
+    with structlog.testing.capture_logs() as lines:
+        await asyncio.gather(*[send(MESSAGE) for _ in range(100)], return_exceptions=True)
+
+    assert len(lines) == 1
 
 
 async def test_our_own_errors_pass_as_they_are() -> None:
     error = TransientError("later", retry_after=5)
 
     with pytest.raises(TransientError) as raised:
-        await containment()(ending_in(error))(MESSAGE)
+        await containment(QuietLog("delivery"))(ending_in(error))(MESSAGE)
 
     assert raised.value is error
 
@@ -116,3 +132,16 @@ async def test_a_call_that_is_broken_off_is_counted_as_unknown() -> None:
     await asyncio.wait([task])
 
     assert counted(metrics, "unknown") == 1
+
+
+@pytest.mark.parametrize("given", [None, "p1", Receipt(provider_id=1)])  # type: ignore[arg-type]  # a provider's own fault
+async def test_a_call_that_came_back_was_taken_whatever_it_gave(given: object) -> None:
+    async def careless(_message: Message) -> Receipt:
+        return given  # type: ignore[return-value]  # as providers without types do
+
+    with structlog.testing.capture_logs() as lines:
+        receipt = await containment(QuietLog("delivery"))(careless)(MESSAGE)
+
+    assert isinstance(receipt, Receipt)
+    assert isinstance(receipt.provider_id, str | None)
+    assert len(lines) == 1

@@ -39,7 +39,7 @@ def test_each_class_of_error_has_its_word_and_state(
 
 def test_the_number_of_the_attempt_counts_what_was_tried_before() -> None:
     outcome = outcomes.not_sent(claimed(tries=3), CALL, TransientError("x"), RETRY)
-    last = outcomes.not_sent(claimed(tries=7), CALL, TransientError("x"), RETRY)
+    last = outcomes.not_sent(claimed(tries=47), CALL, TransientError("x"), RETRY)
 
     assert (outcome.state, outcome.due_in) == (DeliveryState.PENDING, 16)
     assert last.state == DeliveryState.FAILED

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.notifications.people import ANN, NOW, catalog, due, due_again, template
-from tidings.core.models import Lane, NotificationState, Recipient, Verdict
+from tidings.core.models import DIRECT_MESSAGE, Lane, NotificationState, Recipient, Verdict
 from tidings.core.work import PlannedNotification
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.planner import plan_event, plan_on
@@ -38,7 +38,7 @@ def test_a_channel_step_sends_to_every_address_of_the_channel() -> None:
         "ann@example.com",
         "ann@example.org",
     ]
-    assert rules(notification) == [(Verdict.SEND, "default")] * 2
+    assert rules(notification) == [(Verdict.SEND, "default")]
     assert {each.due_at for each in notification.deliveries} == {NOW}
     assert {each.consent_version for each in notification.deliveries} == {3}
 
@@ -57,7 +57,7 @@ def test_a_user_without_an_address_is_skipped_for_that() -> None:
 
     assert notification.state is NotificationState.SKIPPED
     assert rules(notification) == [(Verdict.SKIP, "no_address")]
-    assert notification.decisions[0].reason == "the user has no email address"
+    assert notification.decisions[0].reason == "The user has no email address."
 
 
 def test_an_opt_out_is_the_rule_that_skips() -> None:
@@ -79,13 +79,66 @@ def test_a_critical_workflow_overrides_the_opt_out_and_takes_the_critical_lane()
     notification = planned(critical, replace(ANN, preferences={("*", "*"): False}))
 
     assert notification.lane is Lane.CRITICAL
-    assert rules(notification) == [(Verdict.SEND, "critical")] * 2
+    assert rules(notification) == [(Verdict.SEND, "critical")]
 
 
 def test_a_notification_keeps_the_lane_of_its_event() -> None:
     plan = plan_event(due(lane=Lane.BULK), catalog(HELLO))
 
     assert plan.notifications[0].lane is Lane.BULK
+
+
+def test_only_a_critical_workflow_makes_a_critical_notification_of_a_critical_event() -> None:
+    critical = HELLO.model_copy(update={"key": "alarm", "critical": True})
+
+    plan = plan_event(due(lane=Lane.CRITICAL), catalog(critical, HELLO))
+
+    lanes = {each.workflow: each.lane for each in plan.notifications}
+    assert lanes == {"alarm": Lane.CRITICAL, "hello": Lane.NORMAL}
+
+
+DIRECT = Workflow(key="direct", on=DIRECT_MESSAGE, steps=[Email("hello")])
+
+
+@pytest.mark.parametrize(
+    ("data", "addresses"),
+    [
+        ({}, ["ann@example.com", "ann@example.org"]),
+        ({"to": "ann@example.org"}, ["ann@example.org"]),
+        ({"to": "ben@example.com"}, []),
+    ],
+)
+def test_a_direct_message_goes_to_its_own_address_or_nowhere(
+    data: dict[str, str], addresses: list[str]
+) -> None:
+    message = due(DIRECT_MESSAGE)
+    message = replace(message, event=replace(message.event, data=data))
+
+    (notification,) = plan_event(message, catalog(DIRECT)).notifications
+
+    assert [each.address for each in notification.deliveries] == addresses
+    if not addresses:
+        assert rules(notification) == [(Verdict.SKIP, "no_address")]
+        assert notification.decisions[0].reason == (
+            "The message's address is no longer the user's email address."
+        )
+
+
+@pytest.mark.parametrize(
+    ("delay", "words"),
+    [
+        (Delay(days=7), "7 days"),
+        (Delay(hours=25), "1 day 1 hour"),
+        (Delay(minutes=90, seconds=1), "1 hour 30 minutes 1 second"),
+    ],
+)
+def test_a_wait_is_told_as_a_person_would_say_it(delay: Delay, words: str) -> None:
+    workflow = Workflow(key="late", on="GREETED", steps=[delay, Email("hello")])
+
+    until = NOW + delay.duration
+    assert planned(workflow).decisions[-1].reason == (
+        f"Waits {words}, until {until:%Y-%m-%d %H:%M:%S} UTC."
+    )
 
 
 def test_a_delay_parks_the_notification_at_the_step_after_it() -> None:
@@ -143,14 +196,14 @@ def test_an_event_nobody_listens_to_says_so() -> None:
     plan = plan_event(due("UNHEARD_OF"), catalog(HELLO))
 
     assert plan.notifications == ()
-    assert plan.reason == "no workflow listens to UNHEARD_OF"
+    assert plan.reason == "No workflow listens to UNHEARD_OF."
 
 
 def test_an_event_of_a_user_who_is_gone_says_so() -> None:
     plan = plan_event(due(recipient=None), catalog(HELLO))
 
     assert plan.notifications == ()
-    assert plan.reason == "there is no user ann any more"
+    assert plan.reason == "There is no user ann any more."
 
 
 def test_every_workflow_that_listens_makes_a_notification() -> None:
@@ -204,16 +257,14 @@ def test_planning_twice_plans_the_same(workflow: Workflow, recipient: Recipient)
 
 
 @given(WORKFLOWS, RECIPIENTS)
-def test_every_step_ends_in_one_decision_for_each_address(
-    workflow: Workflow, recipient: Recipient
-) -> None:
+def test_every_step_ends_in_one_decision(workflow: Workflow, recipient: Recipient) -> None:
     life = whole_life(workflow, recipient)
 
     decisions = Counter((each.step, each.verdict) for stage in life for each in stage.decisions)
     deliveries = Counter(each.step for stage in life for each in stage.deliveries)
     assert {step for step, _ in decisions} == set(range(len(workflow.steps)))
     for index in range(len(workflow.steps)):
-        assert decisions[index, Verdict.SEND] == deliveries[index]
+        assert decisions[index, Verdict.SEND] == min(1, deliveries[index])
         others = decisions[index, Verdict.SKIP] + decisions[index, Verdict.WAIT]
         assert others == (0 if deliveries[index] else 1)
 

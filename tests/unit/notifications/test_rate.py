@@ -15,6 +15,28 @@ async def test_each_client_has_its_own_count() -> None:
     assert 1 <= refused.value.retry_after <= 3600
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+    ],
+)
+async def test_a_client_with_many_ipv6_addresses_is_one_client(
+    one: str, other: str, alike: bool
+) -> None:
+    limit = RateLimit("1/hour")
+    await limit.take(one)
+
+    if not alike:
+        await limit.take(other)
+        return
+    with pytest.raises(Overloaded):
+        await limit.take(other)
+
+
 async def test_off_means_no_limit() -> None:
     limit = RateLimit("off")
 

@@ -83,7 +83,7 @@ def test_a_direct_message_goes_to_the_user_of_the_address() -> None:
     acceptance = COMPOSER.direct("ann@example.com", "hi", None, event_id="e1", now=NOW)
 
     assert acceptance.event.user_id == registration("ann@example.com").event.user_id
-    assert acceptance.event.data == {"text": "hi", "subject": None}
+    assert acceptance.event.data == {"to": "ann@example.com", "text": "hi", "subject": None}
 
 
 @pytest.mark.parametrize(

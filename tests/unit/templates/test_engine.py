@@ -96,7 +96,8 @@ def test_what_can_not_be_compiled_is_told_with_file_and_line(
     [
         ("{{ data.price }}", "`data.price` is undefined"),
         ("{{ user.email }}", "`user.email` is undefined"),
-        ("{% if data.price %}x{% endif %}", "`data.price` is undefined"),
+        ("{% for x in data.prices %}x{% endfor %}", "`data.prices` is undefined"),
+        ("{{ data.price|upper }}", "`data.price` is undefined"),
         ("{{ user.name|shout }}", "filter shout is unknown"),
         ("{% include 'other/email.txt' %}", "tried to include non-existing"),
     ],
@@ -111,6 +112,8 @@ def test_what_can_not_be_rendered_is_told_with_file_and_line(wrong: str, reason:
 def test_what_may_be_missing_can_be_asked_for() -> None:
     assert render("{{ data.price|default('free') }}").text == "free"
     assert render("{% if data.price is defined %}x{% else %}y{% endif %}").text == "y"
+    assert render("{% if data.price %}x{% else %}y{% endif %}").text == "y"
+    assert render("{{ data.price or 'free' }}").text == "free"
 
 
 def test_a_loop_without_end_runs_out_of_fuel() -> None:
@@ -145,8 +148,91 @@ def test_python_is_out_of_reach(escape: str) -> None:
 
 
 def test_a_failing_method_is_a_template_error_that_names_the_file() -> None:
-    with pytest.raises(TemplateError, match=r"^welcome/email\.de\.txt: .*no attribute 'nope'"):
+    with pytest.raises(TemplateError, match=r"^welcome/email\.de\.txt: there is no method nope"):
         render("{{ data.nope() }}")
+
+
+METHODS = ["items", "keys", "values", "get", "pop", "update", "copy", "append", "count", "index"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_key_named_like_a_method_of_python_is_a_key_like_any_other(name: str) -> None:
+    there, missing = {"it": {name: "x"}, "list": []}, {"it": {"a": 1}, "list": []}
+
+    assert render(f"{{{{ data.it.{name} ~ data.it['{name}'] }}}}", data=there).text == "xx"
+    assert render(f"{{{{ data.it.{name} is defined }}}}", data=there).text == "true"
+    for wrong in (f"data.it.{name}", f"data.it['{name}']", f"data.list.{name}"):
+        assert render(f"{{{{ {wrong} is defined }}}}", data=missing).text == "false"
+        assert render(f"{{{{ {wrong}|default('-') }}}}", data=missing).text == "-"
+        with pytest.raises(TemplateError, match=r"line 1: `data\..*` is undefined") as error:
+            render(f"{{{{ {wrong} }}}}", data=missing)
+        assert f"`{wrong}` is undefined" in str(error.value)
+
+
+def test_a_key_that_was_missing_once_can_be_asked_for_again() -> None:
+    asked = "{{ data.items is defined }}{{ data.items is defined }}{{ data|length }}"
+
+    assert render(asked, data={"a": 1}).text == "falsefalse1"
+
+
+@pytest.mark.parametrize("name", sorted({*METHODS, "clear", "setdefault", "sort"} - {"items"}))
+@pytest.mark.parametrize("holder", ["data", "data.list"])
+def test_no_method_of_a_python_value_can_be_called(name: str, holder: str) -> None:
+    data = {"list": [1]}
+
+    with pytest.raises(TemplateError, match=f"there is no method {name}"):
+        render(f"{{{{ {holder}.{name}('list') }}}}", data=data)
+
+    assert data == {"list": [1]}
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{% for k in data %}{{ k }} {% endfor %}", "n list items "),
+        ("{% for k, v in data|items %}{{ k }} {% endfor %}", "n list items "),
+        ("{% for k, v in data.items() %}{{ k }} {% endfor %}", "n list items "),
+        ("{% for x in data.list %}{{ loop.index }}/{{ loop.length }} {% endfor %}", "1/2 2/2 "),
+        ("{{ data|length }}{{ data.list|length }}", "32"),
+        ("{{ data.list[0].a }}{{ data.list[-1] }}{{ data['list'][0]['a'] }}", "121"),
+        ("{{ data|tojson }}", '{"n": 7, "list": [{"a": 1}, 2], "items": {"b": true}}'),
+        ("{{ data is mapping }}{{ data.list is sequence }}", "truetrue"),
+        ("{{ data.items.b }}{{ true }}{{ false }}", "truetruefalse"),
+        ("{{ data.list[1:]|join(',') }}{{ 2 in data.list }}", "2true"),
+    ],
+)
+def test_objects_and_lists_work_as_in_any_template(source: str, text: str) -> None:
+    data = {"n": 7, "list": [{"a": 1}, 2], "items": {"b": True}}
+
+    assert render(source, data=data).text == text
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("data.none", "x"),
+        ("data.in.none", "x"),
+        ("data.list[1]", "x"),
+        ("data.list[0].none", "x"),
+        ("user.locale", "x"),
+    ],
+)
+def test_what_is_null_is_not_there(place: str, text: str) -> None:
+    data = {"none": None, "in": {"none": None}, "list": [{"none": None}, None]}
+
+    assert render(f"{{{{ {place}|default('x') }}}}", data=data).text == text
+    assert render(f"{{% if {place} %}}y{{% else %}}x{{% endif %}}", data=data).text == text
+    with pytest.raises(TemplateError, match="is undefined"):
+        render(f"{{{{ {place} }}}}", data=data)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["{% for x in data.list %}{{ x }}{% endfor %}", "{{ data.list|first }}", "{{ none }}"],
+)
+def test_a_null_is_never_printed(source: str) -> None:
+    with pytest.raises(TemplateError, match=r"^welcome/email\.de\.txt"):
+        render(source, data={"list": [None, 1]})
 
 
 def test_a_template_can_not_change_what_the_next_rendering_sees() -> None:

@@ -3,19 +3,40 @@ from datetime import UTC, datetime, timedelta
 import minijinja
 import pytest
 
+from tidings.analytics.summary import Figures, Point
+from tidings.testing.clock import MovableClock
 from tidings.web.assets import Assets
-from tidings.web.engine import Engine, ago, clock, full, iso, number
+from tidings.web.chart import draw
+from tidings.web.engine import Engine, ago, breakable, full, iso, number, short
 
 NOW = datetime(2026, 11, 23, 14, 37, 21, tzinfo=UTC)
+SERIES = [Point(at=NOW, figures=Figures(sent=1))]
 
 
 @pytest.fixture
 def engine() -> Engine:
-    return Engine(Assets(), title="Tidings", origin="http://localhost:8000")
+    return engine_by(MovableClock())
+
+
+def engine_by(moving: MovableClock) -> Engine:
+    return Engine(Assets(), clock=moving, title="Tidings", origin="http://localhost:8000")
+
+
+def test_a_page_tells_how_long_ago_by_the_clock_it_was_given() -> None:
+    moving = MovableClock()
+    letter = {"id": "1", "created_at": moving.now(), "bus_channel": "X", "reason": "y"}
+    moving.advance(hours=3)
+    shown = {"totals": [], "in_words": "", "events": [], "dead_letters": [letter]}
+
+    page = engine_by(moving).render("dashboard_live.html", chart=draw(SERIES), **shown)
+
+    assert "3 h ago" in page
 
 
 def test_whatever_is_shown_is_escaped(engine: Engine) -> None:
-    html = engine.render("problem.html", heading="<b>", sentence="<script>alert(1)</script>")
+    html = engine.render(
+        "problem.html", heading="<b>", sentence="<script>alert(1)</script>", outbox=False
+    )
 
     assert "<script>alert" not in html
     assert "&lt;script&gt;" in html
@@ -23,7 +44,7 @@ def test_whatever_is_shown_is_escaped(engine: Engine) -> None:
 
 def test_a_value_nobody_gave_is_an_error(engine: Engine) -> None:
     with pytest.raises(minijinja.TemplateError, match="undefined"):
-        engine.render("problem.html", heading="Oh")
+        engine.render("problem.html", heading="Oh", outbox=False)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +69,13 @@ def test_moments_are_told_in_utc_wherever_they_come_from() -> None:
 
 
 def test_the_time_of_day_is_enough_today_and_the_date_is_told_before() -> None:
-    assert clock(NOW, NOW) == "14:37:21"
-    assert clock(NOW - timedelta(days=1), NOW) == "22 Nov 14:37"
+    assert short(NOW, NOW) == "14:37:21"
+    assert short(NOW - timedelta(days=1), NOW) == "22 Nov 14:37"
+
+
+def test_a_name_may_be_broken_between_its_parts_and_is_escaped() -> None:
+    assert breakable("com.example.A_B") == "com.<wbr>example.<wbr>A_<wbr>B"
+    assert breakable("<b>_") == "&lt;b&gt;_"
 
 
 def test_counts_are_grouped_by_three() -> None:

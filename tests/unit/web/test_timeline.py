@@ -4,7 +4,7 @@ from tests.browser.samples import attempt, decision, delivery, event, notificati
 from tidings.core.models import Verdict
 from tidings.notifications.explanation import Explanation
 from tidings.notifications.recent import EventSummary
-from tidings.web.timeline import badges, needs_reason, timeline, unhappy_reasons
+from tidings.web.timeline import badges, needs_reason, open_reasons, outcomes, timeline
 
 
 def summary(
@@ -24,24 +24,45 @@ def summary(
     )
 
 
-def labels(summary: EventSummary) -> list[tuple[str, str]]:
-    return [(badge.label, badge.tone) for badge in badges(summary)]
+def labels(state: str, outcomes: Mapping[str, int]) -> list[tuple[str, str]]:
+    return [(badge.label, badge.tone) for badge in badges(state, outcomes)]
 
 
 def test_a_planned_event_stands_where_its_messages_stand() -> None:
-    assert labels(summary({"sent": 1, "failed": 2})) == [("sent", "good"), ("2 failed", "bad")]
+    assert labels("planned", {"sent": 1, "failed": 2}) == [("sent", "good"), ("2 failed", "bad")]
 
 
 def test_an_event_that_is_not_planned_yet_waits() -> None:
-    assert labels(summary({}, state="due")) == [("waiting", "wait")]
+    assert labels("due", {}) == [("waiting", "wait")]
+
+
+def test_messages_on_their_way_wait_whatever_they_wait_for() -> None:
+    assert labels("planned", {"pending": 1, "sending": 1, "waiting": 1}) == [("3 waiting", "wait")]
+
+
+def test_an_event_no_workflow_listens_to_says_so() -> None:
+    assert labels("planned", {}) == [("no workflow", "quiet")]
+
+
+def test_a_run_that_was_planned_and_sends_nothing_was_skipped() -> None:
+    assert labels("planned", {"planned": 1, "skipped": 1}) == [("2 skipped", "quiet")]
+
+
+def test_a_story_stands_where_its_row_of_the_dashboard_does() -> None:
+    two = [delivery("sent"), delivery("failed")]
+
+    explained = event(notification(deliveries=two), notification("waiting"))
+
+    assert outcomes(explained) == {"sent": 1, "failed": 1, "waiting": 1}
 
 
 def test_an_event_whose_planning_failed_says_so() -> None:
-    assert labels(summary({}, state="failed")) == [("failed", "bad")]
+    assert labels("failed", {}) == [("failed", "bad")]
 
 
 def test_a_reason_is_looked_for_only_where_one_is_missing() -> None:
     assert needs_reason(summary({"skipped": 1}))
+    assert needs_reason(summary({"waiting": 1}))
     assert not needs_reason(summary({"sent": 1}))
     assert not needs_reason(summary({"skipped": 1}, reason="Nobody is there."))
 
@@ -54,7 +75,22 @@ def test_each_reason_is_told_once() -> None:
         notification(deliveries=[delivery("failed", "No mailbox.")]),
     )
 
-    assert unhappy_reasons(explained) == ("Welcomed before.", "No mailbox.")
+    assert open_reasons(explained) == ("Welcomed before.", "No mailbox.")
+
+
+def test_a_run_whose_planning_failed_after_a_wait_tells_why() -> None:
+    waited = decision(Verdict.WAIT, "delay", "Waits 2 hours.")
+    explained = event(notification("failed", [waited], reason="ValueError: no"))
+
+    assert open_reasons(explained) == ("ValueError: no",)
+
+
+def test_what_waits_says_until_when() -> None:
+    waits = decision(Verdict.WAIT, "delay", "Waits 2 days, until 2026-11-25 07:00:00 UTC.")
+
+    explained = event(notification("waiting", [waits]))
+
+    assert open_reasons(explained) == ("Waits 2 days, until 2026-11-25 07:00:00 UTC.",)
 
 
 def test_the_story_is_told_in_the_order_it_happened() -> None:

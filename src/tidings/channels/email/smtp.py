@@ -46,12 +46,18 @@ class SmtpProvider:
         self._pool = SmtpPool(self._open, size=options.connections)
         self._complained = False
 
+    @property
+    def concurrency(self) -> int:
+        """As many sends as there may be connections."""
+        return self._options.connections
+
     async def send(self, message: Message) -> Receipt:
         """Hand one mail to the server. Raises DeliveryError as drawn above."""
         envelope = self._envelope(message)
-        deadline = asyncio.get_running_loop().time() + self._options.timeout
-        async with self._pool.begun(envelope, deadline) as session:
-            reply = await session.finish(envelope, deadline)
+        async with self._pool.slot():
+            deadline = asyncio.get_running_loop().time() + self._options.timeout
+            async with self._pool.begun(envelope, deadline) as session:
+                reply = await session.finish(envelope, deadline)
         return Receipt(provider_id=queue_id(reply))
 
     async def aclose(self) -> None:

@@ -23,7 +23,7 @@ class SmtpOptions:
     tls: Annotated[Literal["starttls", "tls", "off"], "starttls"] = "starttls"
     #: certificates to trust instead of the system's, in PEM
     ca_file: Annotated[Path | None, "/etc/ssl/our-ca.pem"] = None
-    #: seconds for one mail, connecting and waiting for a connection included
+    #: seconds for one mail, connecting included
     timeout: Annotated[float, "30"] = 30.0
     #: how many connections there may be at once
     connections: Annotated[int, "10"] = 10

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from tidings.channels.email.smtp_session import Envelope, SmtpSession, Stale
 from tidings.core.errors import TransientError
@@ -26,13 +26,16 @@ class SmtpPool:
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
 
+    def slot(self) -> AbstractAsyncContextManager[None]:
+        """Leave to use one of the connections, waited for without end."""
+        return self._free
+
     @asynccontextmanager
     async def begun(self, envelope: Envelope, deadline: float) -> AsyncIterator[SmtpSession]:
-        """A connection on which the mail is begun; a stale one is replaced once.
+        """A connection on which the mail is begun, to be used within a slot.
 
-        Raises TransientError when none is free or can be opened before the deadline.
+        A stale one is replaced once. Raises TransientError when none can be opened in time.
         """
-        await self._slot(deadline)
         session: SmtpSession | None = None
         try:
             session = self._newest()
@@ -47,7 +50,6 @@ class SmtpPool:
         finally:
             if session is not None:
                 self._keep(session)
-            self._free.release()
 
     def close(self) -> None:
         """Hang up on every idle connection; those at work follow when they are done."""
@@ -56,16 +58,6 @@ class SmtpPool:
             self._sweep.cancel()
         while self._idle:
             self._idle.pop().close()
-
-    async def _slot(self, deadline: float) -> None:
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise TransientError(
-                "no connection to the mail server became free in time: "
-                "raise TIDINGS_SMTP_CONNECTIONS if the server takes more"
-            ) from error
 
     def _newest(self) -> SmtpSession | None:
         while self._idle:

@@ -1,7 +1,10 @@
 """Brings a database to this program's schema; reads first, changes only what must change."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 import sqlalchemy as sa
 
@@ -12,6 +15,9 @@ REVISIONS = ("0001",)
 
 #: names the lock in PostgreSQL: two processes never migrate one database at once
 _ADVISORY_LOCK = 0x7469_6469_6E67_7300
+
+#: Alembic keeps what it works on in globals: one database at a time in each process
+_ALEMBIC = Lock()
 
 _FOLDER = Path(__file__).parent
 
@@ -61,5 +67,18 @@ def _upgrade(connection: sa.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _turn(connection):
+        command.upgrade(config, "head")
     logging.getLogger("tidings.store").info("the database now has schema %s", REVISIONS[-1])
+
+
+@contextmanager
+def _turn(connection: sa.Connection) -> Iterator[None]:
+    # On PostgreSQL the one before may be waiting on this very thread's loop, which must go on.
+    waits_on_loop = connection.dialect.name == "postgresql"
+    while not _ALEMBIC.acquire(blocking=not waits_on_loop):
+        connection.execute(sa.text("SELECT pg_sleep(0.05)"))
+    try:
+        yield
+    finally:
+        _ALEMBIC.release()

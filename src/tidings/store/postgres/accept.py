@@ -4,15 +4,13 @@ What was read before may have changed by the time of writing; then a key is ther
 writing statement is refused whole, and the next round reads what the other process wrote.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import orjson
-
-from tidings.core.work import Acceptance, Accepted, AcceptStatus, Registration
-from tidings.store.postgres.batches import Row, columns, distinct
-from tidings.store.postgres.judging import Item, Known
+from tidings.core.work import Acceptance, Accepted
+from tidings.store.judging import Item, Known, event_row, key_rows, registration_rows
+from tidings.store.postgres.batches import columns, distinct
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
@@ -59,79 +57,27 @@ async def accept(
 ) -> list[Accepted]:
     """Store what is new; an answer for each, in the order given."""
     items = [Item(acceptance) for acceptance in acceptances]
-    known = await _read(connection, items)
-    answers = [known.judge(item) for item in items]
-    stored = [
-        item
-        for item, answer in zip(items, answers, strict=True)
-        if answer.status is AcceptStatus.STORED
-    ]
+    answers, stored = (await _read(connection, items)).judge(items)
     if stored:
-        await _write(connection, shift, sorted(stored, key=lambda item: item.key))
+        await _write(connection, shift, stored)
     return answers
 
 
 async def _read(connection: "Connection", items: Sequence[Item]) -> Known:
-    records = (item.acceptance.idempotency for item in items)
     rows = await connection.fetch(
         KNOWN,
-        distinct(record.key for record in records if record),
+        distinct(item.idempotency_key for item in items),
         distinct(item.key for item in items),
         distinct(user_id for item in items for user_id in item.user_ids),
     )
-    return _known(rows)
-
-
-def _known(rows: Iterable[Row]) -> Known:
-    known = Known(keys={}, events={}, users=set())
-    for row in rows:
-        if row["kind"] == "key":
-            known.keys[row["id"]] = row["one"], row["two"]
-        elif row["kind"] == "event":
-            known.events[row["id"]] = row["one"], row["two"], orjson.loads(row["data"])
-        else:
-            known.users.add(row["id"])
-    return known
+    return Known.of(rows)
 
 
 async def _write(connection: "Connection", shift: timedelta, items: Sequence[Item]) -> None:
     await connection.execute(
         WRITE,
         shift,
-        *columns([_registration_row(each) for each in _registrations(items)], 5),
-        *columns([_event_row(item) for item in items], 9),
-        *columns(sorted(row for item in items for row in _key_rows(item)), 3),
+        *columns(registration_rows(items), 5),
+        *columns([event_row(item) for item in items], 9),
+        *columns(key_rows(items), 3),
     )
-
-
-def _registrations(items: Sequence[Item]) -> list[Registration]:
-    first: dict[str, Registration] = {}
-    for item in items:
-        registration = item.acceptance.registration
-        if registration is not None:
-            first.setdefault(registration.user_id, registration)
-    return [first[user_id] for user_id in sorted(first)]
-
-
-def _registration_row(each: Registration) -> list[object]:
-    return [each.user_id, each.name, each.locale, each.channel, each.address]
-
-
-def _event_row(item: Item) -> list[object]:
-    acceptance, event = item.acceptance, item.acceptance.event
-    return [
-        item.key,
-        event.source,
-        event.id,
-        acceptance.bus_channel,
-        event.type,
-        event.user_id,
-        item.data,
-        event.time,
-        acceptance.lane,
-    ]
-
-
-def _key_rows(item: Item) -> list[tuple[str, str, str]]:
-    record = item.acceptance.idempotency
-    return [] if record is None else [(record.key, record.fingerprint, item.acceptance.event.id)]

@@ -3,27 +3,23 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidings.core.models import Lane
-from tidings.core.work import Claimed
-from tidings.store.postgres.batches import Row, to_event
+from tidings.core.work import Claimed, ClaimResult
 from tidings.store.postgres.due import locked_due
 from tidings.store.postgres.recipients import RECIPIENT, to_recipient
+from tidings.store.rows import LANES, Row, to_event
+from tidings.store.settling import ALONE_FROM, GAVE_UP, MOST_LAPSES, WORKER_DIED, to_claimed
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
 
-#: a delivery that was in so many dead workers' hands is not given to another
-MOST_LAPSES = 3
-
-_GAVE_UP = f"{MOST_LAPSES} workers died with this message in hand"
-
-#: what was still `sending` was in a dead worker's hands; `updated_at` is when that one claimed it
+#: what was still `sending` was in a dead worker's hands
 _COLUMNS = (
     "id",
     "epoch",
     "provider",
-    "updated_at",
+    "claimed_at",
     "due_at",
+    f"array_position(ARRAY[{', '.join(repr(str(lane)) for lane in LANES)}], lane) AS place",
     "state = 'sending' AS lapsed",
     "lapses + (state = 'sending')::integer AS lapses",
 )
@@ -34,73 +30,76 @@ _DUE = locked_due(
     limit="$3",
 )
 
+#: the lease runs from clock_timestamp(): a statement that waited must not have used it up
 CLAIM = f"""
 WITH due AS MATERIALIZED (
     {_DUE}
 ),
+next AS MATERIALIZED (
+    SELECT id, lapses FROM due WHERE lapses < {MOST_LAPSES} ORDER BY place, due_at, id LIMIT 1
+),
+chosen AS MATERIALIZED (
+    SELECT due.*, due.lapses >= {MOST_LAPSES} AS hopeless
+    FROM due LEFT JOIN next ON true
+    WHERE due.lapses >= {MOST_LAPSES} OR due.id = next.id
+       OR (due.lapses < {ALONE_FROM} AND next.lapses < {ALONE_FROM})
+),
 noted AS (
     INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, started_at)
-    SELECT id, epoch, coalesce(provider, 'unknown'), 'unknown', false,
-           'the worker died before an answer was recorded', updated_at
-    FROM due WHERE lapsed
+    SELECT id, epoch, provider, 'unknown', false, '{WORKER_DIED}', claimed_at
+    FROM chosen WHERE lapsed
     ON CONFLICT DO NOTHING
 ),
-taken AS (
+changed AS (
     UPDATE deliveries
-    SET epoch = deliveries.epoch + 1, state = 'sending', lapses = due.lapses,
-        due_at = now() + $1::interval + $4::interval, updated_at = now() + $1::interval
-    FROM due
-    WHERE deliveries.id = due.id AND due.lapses < {MOST_LAPSES}
-    RETURNING deliveries.*, due.due_at AS was_due_at
-),
-given_up AS (
-    UPDATE deliveries
-    SET state = 'failed', reason = '{_GAVE_UP}', lapses = due.lapses,
-        due_at = NULL, updated_at = now() + $1::interval
-    FROM due
-    WHERE deliveries.id = due.id AND due.lapses >= {MOST_LAPSES}
-    RETURNING deliveries.workflow, deliveries.channel, deliveries.provider
+    SET state = CASE WHEN hopeless THEN 'failed' ELSE 'sending' END,
+        epoch = deliveries.epoch + (NOT hopeless)::integer,
+        lapses = chosen.lapses,
+        reason = CASE WHEN hopeless THEN '{GAVE_UP}' ELSE reason END,
+        provider = CASE WHEN hopeless THEN deliveries.provider ELSE $5 END,
+        claimed_at = CASE WHEN hopeless THEN deliveries.claimed_at
+                          ELSE clock_timestamp() + $1::interval END,
+        due_at = CASE WHEN NOT hopeless
+                      THEN clock_timestamp() + $1::interval + $4::interval END,
+        updated_at = now() + $1::interval
+    FROM chosen
+    WHERE deliveries.id = chosen.id
+    RETURNING deliveries.*, chosen.hopeless, chosen.place, chosen.due_at AS was_due_at
 ),
 counted AS (
     INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
-    SELECT date_trunc('minute', now() + $1::interval), workflow, channel,
-           coalesce(provider, ''), 'failed', count(*)
-    FROM given_up GROUP BY workflow, channel, provider
+    SELECT date_trunc('minute', now() + $1::interval), workflow, channel, provider, 'failed',
+           count(*)
+    FROM changed WHERE hopeless GROUP BY workflow, channel, provider
 )
-SELECT taken.id::text, taken.epoch, taken.tries, taken.notification_id::text, taken.workflow,
-       taken.step, taken.channel, taken.lane, taken.address, taken.template,
-       taken.template_version, taken.locale, taken.consent_version,
+SELECT changed.hopeless, changed.id::text, changed.epoch, changed.tries, changed.lapses,
+       changed.notification_id::text, changed.workflow, changed.step, changed.channel,
+       changed.lane, changed.address, changed.template, changed.template_version, changed.locale,
+       changed.consent_version,
        events.source, events.source_id, events.type, events.user_id AS event_user_id,
        events.data::text, events.time,
        {RECIPIENT}
-FROM taken JOIN events ON events.id = taken.event_id LEFT JOIN users ON users.id = taken.user_id
-ORDER BY array_position(ARRAY['critical', 'normal', 'bulk'], taken.lane), was_due_at, taken.id
+FROM changed
+JOIN events ON events.id = changed.event_id LEFT JOIN users ON users.id = changed.user_id
+ORDER BY place, was_due_at, changed.id
 """
 
 
 async def claim(
-    connection: "Connection", shift: timedelta, channel: str, limit: int, lease: timedelta
-) -> list[Claimed]:
+    connection: "Connection",
+    shift: timedelta,
+    channel: str,
+    provider: str,
+    limit: int,
+    lease: timedelta,
+) -> ClaimResult:
     """Take up to `limit` due deliveries for a lease, the critical lane first."""
-    rows = await connection.fetch(CLAIM, shift, channel, limit, lease)
-    return [_claimed(row) for row in rows]
+    rows = await connection.fetch(CLAIM, shift, channel, limit, lease, provider)
+    return ClaimResult(
+        taken=[_claimed(row) for row in rows if not row["hopeless"]],
+        given_up=[_claimed(row) for row in rows if row["hopeless"]],
+    )
 
 
 def _claimed(row: Row) -> Claimed:
-    return Claimed(
-        id=row["id"],
-        epoch=row["epoch"],
-        tries=row["tries"],
-        notification_id=row["notification_id"],
-        event=to_event(row),
-        workflow=row["workflow"],
-        step=row["step"],
-        channel=row["channel"],
-        lane=Lane(row["lane"]),
-        address=row["address"],
-        template=row["template"],
-        template_version=row["template_version"],
-        locale=row["locale"],
-        consent_version=row["consent_version"],
-        recipient=to_recipient(row),
-    )
+    return to_claimed(row, event=to_event(row, row["time"]), recipient=to_recipient(row))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tidings.core.errors import ConfigurationError
+from tidings.store.rows import json_text
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -73,7 +74,8 @@ def run_engine(url: str, *, seconds: float = RUN_SECONDS) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
         pool_pre_ping=True,
-        json_serializer=_json_text,
+        hide_parameters=True,
+        json_serializer=json_text,
         json_deserializer=orjson.loads,
     )
 
@@ -115,7 +117,3 @@ async def _keep(_connection: object) -> None:
     # Nothing is set on a session after it began, so there is nothing to reset; an open
     # transaction is rolled back by the pool itself.
     return
-
-
-def _json_text(value: object) -> str:
-    return orjson.dumps(value).decode()

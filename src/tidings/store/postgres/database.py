@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -81,7 +82,9 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
         finally:
-            await self._engine.dispose()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await self._engine.dispose()
 
     async def _in_rounds(self, work: "Callable[[Connection], Awaitable[Result]]") -> Result:
         async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tidings.core.errors import StaleDefinitions
-from tidings.core.models import Lane
+from tidings.store.planning import require_current
+from tidings.store.rows import LANES
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
@@ -18,7 +18,7 @@ def locked_due(*, table: str, due: str, columns: Sequence[str], limit: str) -> s
     Each lane is read in the order of the partial index, and only as far as rows are asked for:
     the outer LIMIT stops at the first lanes that fill it. `due` must imply the index's predicate.
     """
-    lanes = ", ".join(f"('{lane}')" for lane in (Lane.CRITICAL, Lane.NORMAL, Lane.BULK))
+    lanes = ", ".join(f"('{lane}')" for lane in LANES)
     return f"""
     SELECT locked.*
     FROM (VALUES {lanes}) AS lanes (lane)
@@ -36,8 +36,4 @@ def locked_due(*, table: str, due: str, columns: Sequence[str], limit: str) -> s
 
 async def require_definitions(connection: "Connection", stamp: int) -> None:
     """Raise StaleDefinitions unless workflows and templates are those of this stamp."""
-    current = await connection.fetchval(_DEFINITIONS)
-    if current != stamp:
-        raise StaleDefinitions(
-            f"workflows or templates changed: they have stamp {current}, not {stamp}"
-        )
+    require_current(await connection.fetchval(_DEFINITIONS), stamp)

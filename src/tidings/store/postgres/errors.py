@@ -1,6 +1,7 @@
 """What PostgreSQL's errors mean to us.
 
-Messages name an error by its class and code: its text may quote what was stored, or the URL.
+Messages name an error by its class and code: its text may quote what was stored, or the URL. For
+the same reason an error that blames a value is not kept as a cause: its traceback would tell it.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ _BAD_VALUES = ("22", "23", "54")
 #: wrong at start and wrong until somebody mends it: sign-in, database name
 _BAD_SETTINGS = ("28", "3D")
 _LOST = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-_LONGEST_REASON = 1000
 
 
 @contextmanager
@@ -24,20 +24,20 @@ def mapped() -> Iterator[None]:
     """Turn the hot verbs' errors into ours: a bad value is InvalidInput, all else Unavailable."""
     try:
         yield
-    except asyncpg.DataError as error:
-        raise InvalidInput(_bad_value(error)) from error
-    except asyncpg.PostgresError as error:
-        raise _of_server(error) from error
-    except _LOST as error:
+    except (asyncpg.PostgresError, *_LOST) as error:
+        if is_bad_value(error):
+            raise InvalidInput(_bad_value(error)) from None
         raise _lost(error) from error
 
 
 @contextmanager
 def mapped_in_run() -> Iterator[None]:
-    """Turn what makes the database unusable into Unavailable; a statement's own fault stays."""
+    """The same for SQLAlchemy's errors; a statement's own fault stays as it is."""
     try:
         yield
     except sa.exc.DBAPIError as error:
+        if is_bad_value(error):
+            raise InvalidInput(_bad_value(error)) from None
         raise _of_driver(error) or error from error
     except (sa.exc.TimeoutError, asyncpg.PostgresError, *_LOST) as error:
         raise _lost(error) from error
@@ -70,23 +70,13 @@ def blames_item(error: Exception) -> bool:
     return is_bad_value(error) or not foreign
 
 
-def reason_of(error: Exception) -> str:
-    """An error as a reason a row can keep."""
-    text = _bad_value(error) if is_bad_value(error) else str(error) or type(error).__name__
-    return storable(text)[:_LONGEST_REASON]
-
-
-def storable(text: str) -> str:
-    """A text as PostgreSQL can keep it: no NUL, no half of a surrogate pair."""
-    return text.encode(errors="replace").decode().replace("\x00", "")
-
-
-def _of_server(error: asyncpg.PostgresError) -> TidingsError:
-    return InvalidInput(_bad_value(error)) if is_bad_value(error) else _lost(error)
+def of_item(error: Exception) -> Exception:
+    """The error of one item as ours, so that no value of the row is told with it."""
+    return InvalidInput(_bad_value(error)) if is_bad_value(error) else error
 
 
 def _of_driver(error: sa.exc.DBAPIError) -> TidingsError | None:
-    blames_statement = _sqlstate(error).startswith(("0A", "21", "42", *_BAD_VALUES))
+    blames_statement = _sqlstate(error).startswith(("0A", "21", "42"))
     known = bool(_sqlstate(error)) or error.connection_invalidated
     if blames_statement or not known:
         return None

@@ -1,14 +1,8 @@
 """Figures: a small row for each batch and outcome, folded by the minute later."""
 
-from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidings.store.postgres.batches import columns
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tidings.store.postgres.connections import Connection
 
 #: deltas folded in one transaction
@@ -33,32 +27,19 @@ folded AS (
 )
 SELECT count(*) FROM gone
 """
-_ADD = """
-INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
-SELECT date_trunc('minute', now() + $1::interval), workflow, '', '', outcome, count
-FROM unnest($2::text[], $3::text[], $4::integer[]) AS item (workflow, outcome, count)
-"""
 
 
-class Tally:
-    """Counts what planning made of workflows while a batch is worked through."""
+def add_figures(first: int) -> str:
+    """A statement that adds counts of what planning made to the figures of this minute.
 
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
-
-    def count(self, outcome: str, *, workflow: str = "", times: int = 1) -> None:
-        """Count an outcome."""
-        self._counts[workflow, outcome] += times
-
-    def columns(self) -> "list[Sequence[object]]":
-        """Workflows, outcomes and counts."""
-        rows = [(*key, count) for key, count in sorted(self._counts.items()) if count]
-        return columns(rows, 3)
-
-    async def write(self, connection: "Connection", shift: timedelta) -> None:
-        """Add the counts to the figures of this minute."""
-        if self._counts.total():
-            await connection.execute(_ADD, shift, *self.columns())
+    It takes the shift as $1, and from the `first` argument on workflows, outcomes and counts.
+    """
+    arrays = f"${first}::text[], ${first + 1}::text[], ${first + 2}::integer[]"
+    return f"""
+    INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
+    SELECT date_trunc('minute', now() + $1::interval), workflow, '', '', outcome, count
+    FROM unnest({arrays}) AS item (workflow, outcome, count)
+    """
 
 
 async def fold(connection: "Connection") -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from tidings.core.errors import StaleDefinitions, Unavailable
 from tidings.core.work import PlanResult
 from tidings.store.postgres.database import Database
-from tidings.store.postgres.errors import blames_item
+from tidings.store.postgres.errors import blames_item, of_item
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
@@ -65,5 +65,5 @@ async def write_alone(
         except Exception as error:
             if not blames_item(error):
                 raise
-            failed.append((item, error))
+            failed.append((item, of_item(error)))
     return written, failed

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tidings.core.models import Recipient
-from tidings.store.postgres.batches import Row
+from tidings.store.rows import Row
 
 #: columns of a user for a statement that joins `users`
 RECIPIENT = """

@@ -4,14 +4,14 @@
 id would then be looked for in the whole backlog.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence, Set
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidings.core.models import DeliveryState
-from tidings.core.work import Attempt, Claimed, Outcome, Settled
+from tidings.core.work import Claimed, Outcome, Settled
 from tidings.store.postgres.batches import columns
-from tidings.store.postgres.errors import storable
+from tidings.store.rows import Row
+from tidings.store.settling import Hand, Standing, first_of_each, hand, judge, outcome_row
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
@@ -21,10 +21,10 @@ SETTLE = """
 WITH item AS (
     SELECT * FROM unnest(
         $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::float8[], $7::text[], $8::text[],
-        $9::text[], $10::text[], $11::smallint[], $12::text[], $13::text[], $14::text[],
-        $15::timestamptz[], $16::timestamptz[]
+        $9::smallint[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::text[],
+        $15::text[], $16::timestamptz[], $17::timestamptz[]
     ) AS item (id, epoch, state, reason, due_in, workflow, channel,
-               provider, provider_id, retryable, figure, outcome, error,
+               retries, answered, figure, provider, provider_id, outcome, error,
                started_at, finished_at)
 ),
 held AS MATERIALIZED (
@@ -41,7 +41,8 @@ settled AS (
     SET state = held.state, reason = held.reason,
         provider = coalesce(held.provider, deliveries.provider),
         provider_id = coalesce(held.provider_id, deliveries.provider_id),
-        tries = deliveries.tries + held.retryable,
+        tries = deliveries.tries + held.retries,
+        lapses = CASE WHEN held.answered THEN 0 ELSE deliveries.lapses END,
         due_at = now() + $1::interval + make_interval(secs => held.due_in),
         updated_at = now() + $1::interval
     FROM held
@@ -67,31 +68,29 @@ counted AS (
 )
 SELECT id::text, epoch FROM held WHERE in_hand
 """
+STANDING = """
+SELECT deliveries.id::text, deliveries.epoch, deliveries.state, attempts.outcome,
+       attempts.started_at, attempts.finished_at, coalesce(attempts.fenced, false) AS fenced
+FROM unnest($1::uuid[], $2::integer[]) AS item (id, epoch)
+JOIN deliveries USING (id, epoch)
+LEFT JOIN attempts ON attempts.delivery_id = id AND attempts.epoch = item.epoch
+"""
 BEAT = """
-UPDATE deliveries SET due_at = now() + $1::interval + $2::interval
+UPDATE deliveries SET due_at = clock_timestamp() + $1::interval + $2::interval
 FROM unnest($3::uuid[], $4::integer[]) AS item (id, epoch)
 WHERE deliveries.id = item.id AND deliveries.epoch = item.epoch
   AND deliveries.state || '' = 'sending'
 """
-
-_RETRYABLE = frozenset({"transient", "unknown"})
 
 
 async def settle(
     connection: "Connection", shift: timedelta, outcomes: Sequence[Outcome]
 ) -> list[Settled]:
     """Write outcomes with their attempts and figures; an answer for each, in the order given."""
-    first = _first_of_each(outcomes)
-    rows = [_row(first[hand]) for hand in sorted(first)]
-    settled = await connection.fetch(SETTLE, shift, *columns(rows, 15))
+    rows = [outcome_row(each) for each in first_of_each(outcomes)]
+    settled = await connection.fetch(SETTLE, shift, *columns(rows, 16))
     in_hand = {(row["id"], row["epoch"]) for row in settled}
-    return [
-        Settled(
-            outcome=outcome,
-            fenced=_hand(outcome) not in in_hand or first[_hand(outcome)] is not outcome,
-        )
-        for outcome in outcomes
-    ]
+    return judge(outcomes, in_hand, await _standing(connection, outcomes, in_hand))
 
 
 async def beat(
@@ -102,54 +101,21 @@ async def beat(
     await connection.execute(BEAT, shift, lease, *columns(hands, 2))
 
 
-def _first_of_each(outcomes: Iterable[Outcome]) -> dict[tuple[str, int], Outcome]:
-    # A hand can be settled once; a second outcome in the same batch comes too late.
-    first: dict[tuple[str, int], Outcome] = {}
-    for outcome in outcomes:
-        first.setdefault(_hand(outcome), outcome)
-    return first
+async def _standing(
+    connection: "Connection", outcomes: Sequence[Outcome], in_hand: Set[Hand]
+) -> dict[Hand, Standing]:
+    if len(in_hand) == len(outcomes):
+        return {}
+    wanted = sorted({hand(each) for each in outcomes})
+    rows = await connection.fetch(STANDING, *columns(wanted, 2))
+    return {(row["id"], row["epoch"]): _to_standing(row) for row in rows}
 
 
-def _hand(outcome: Outcome) -> tuple[str, int]:
-    return outcome.claimed.id, outcome.claimed.epoch
-
-
-def _row(outcome: Outcome) -> list[object]:
-    claimed, attempt = outcome.claimed, outcome.attempt
-    pending = outcome.state is DeliveryState.PENDING
-    return [
-        claimed.id,
-        claimed.epoch,
-        outcome.state,
-        _text(outcome.reason),
-        outcome.due_in if pending else None,
-        claimed.workflow,
-        claimed.channel,
-        *_call(attempt),
-        int(attempt is not None and attempt.outcome in _RETRYABLE),
-        _figure(outcome),
-        *_answer(attempt),
-    ]
-
-
-def _call(attempt: Attempt | None) -> list[object]:
-    if attempt is None:
-        return [None, None]
-    return [attempt.provider, _text(attempt.provider_id)]
-
-
-def _answer(attempt: Attempt | None) -> list[object]:
-    if attempt is None:
-        return [None, None, None, None]
-    return [attempt.outcome, _text(attempt.error), attempt.started_at, attempt.finished_at]
-
-
-def _text(text: str | None) -> str | None:
-    # A provider's words may hold what PostgreSQL's text can't; that must not cost the outcome.
-    return None if text is None else storable(text)
-
-
-def _figure(outcome: Outcome) -> str | None:
-    if outcome.state is not DeliveryState.PENDING:
-        return outcome.state
-    return "retried" if outcome.attempt is not None else None
+def _to_standing(row: Row) -> Standing:
+    return Standing(
+        state=row["state"],
+        outcome=row["outcome"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        fenced=row["fenced"],
+    )

@@ -11,6 +11,7 @@ from tidings.core.work import (
     Acceptance,
     Accepted,
     Claimed,
+    ClaimResult,
     DecideEvent,
     DecideNotification,
     Installation,
@@ -87,10 +88,10 @@ class PostgresStore:
             lambda to, write_each: resume(to, shift, limit, definitions, decide, write_each),
         )
 
-    async def claim(self, *, channel: str, limit: int, lease: float) -> Sequence[Claimed]:
+    async def claim(self, *, channel: str, provider: str, limit: int, lease: float) -> ClaimResult:
         """Take due deliveries for `lease` seconds, critical lane first; epochs rise by one."""
         shift, held = self._clock.shift, timedelta(seconds=lease)
-        return await self._database.use(lambda to: claim(to, shift, channel, limit, held))
+        return await self._database.use(lambda to: claim(to, shift, channel, provider, limit, held))
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
         """Hold what is still in hand for `lease` more seconds."""
@@ -116,7 +117,7 @@ class PostgresStore:
         return found
 
     async def run(self, work: Callable[[sa.Connection], Result]) -> Result:
-        """Run ordinary SQLAlchemy Core in one transaction, off the event loop."""
+        """Run ordinary SQLAlchemy Core in one transaction; its waits do not block the loop."""
         return await self._database.run(work)
 
     async def aclose(self) -> None:

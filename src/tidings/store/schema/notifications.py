@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from tidings.store.schema.types import Id, Json, UtcDateTime, metadata
 
-#: version: hash of content · status: published · archived
+#: version: hash of content · status: published · archived · origin: builtin · http · module
 workflows = sa.Table(
     "workflows",
     metadata,
@@ -12,6 +12,7 @@ workflows = sa.Table(
     sa.Column("version", sa.Text, primary_key=True),
     sa.Column("content", Json, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 sa.Index(
@@ -62,7 +63,7 @@ idempotency = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
-#: state: waiting · planned · skipped · cancelled
+#: state: see core.models.NotificationState
 notifications = sa.Table(
     "notifications",
     metadata,
@@ -78,6 +79,9 @@ notifications = sa.Table(
     #: index of the next step
     sa.Column("step", sa.SmallInteger, nullable=False),
     sa.Column("due_at", UtcDateTime),
+    #: how often its planning failed in a row, and why it did the last time
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text),
     #: list of {at, verdict, rule, reason, step, channel}
     sa.Column("decisions", Json, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
@@ -121,9 +125,11 @@ deliveries = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
     #: calls that ended in a retryable failure
     sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
-    #: claims whose lease ran out in a dead worker's hands
+    #: claims in a row whose lease ran out in a dead worker's hands
     sa.Column("lapses", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("due_at", UtcDateTime),
+    sa.Column("claimed_at", UtcDateTime),
+    #: the one called last, or about to be called
     sa.Column("provider", sa.Text),
     sa.Column("provider_id", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),

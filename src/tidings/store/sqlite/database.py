@@ -21,6 +21,10 @@ Result = TypeVar("Result")
 _OLDEST = (3, 38, 0)
 
 
+#: the database holds addresses and messages, and SQLite's other files take its mode
+_OWNER_ONLY = 0o600
+
+
 class Database:
     """A SQLite database, in a file or, with no path, in memory; every commit reaches the disk."""
 
@@ -80,13 +84,15 @@ def _require_version() -> None:
 
 def _connect(path: Path | None) -> sqlite3.Connection:
     try:
+        if path is not None:
+            path.touch(mode=_OWNER_ONLY)
         connection = sqlite3.connect(path or ":memory:", isolation_level=None)
         try:
             _prepare(connection)
         except sqlite3.Error:
             connection.close()
             raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise ConfigurationError(
             f"{path} can't be opened as a SQLite database ({error}): mend or move the file, "
             "or name another in TIDINGS_DATABASE_URL"
@@ -107,7 +113,12 @@ def _lower(value: str | float | bytes | None) -> str | float | bytes | None:
 
 
 def _engine(connection: sqlite3.Connection) -> sa.Engine:
-    engine = sa.create_engine("sqlite://", creator=lambda: connection, poolclass=sa.StaticPool)
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: connection,
+        poolclass=sa.StaticPool,
+        hide_parameters=True,
+    )
 
     @sa.event.listens_for(engine, "begin")
     def begin(begun: sa.Connection) -> None:

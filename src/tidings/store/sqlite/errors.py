@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from tidings.core.errors import Unavailable
+from tidings.core.errors import InvalidInput, TidingsError, Unavailable
 
 #: primary result codes of a database that can't serve now; all else is a fault of the statement
 _UNAVAILABLE = frozenset(
@@ -25,22 +25,31 @@ _UNAVAILABLE = frozenset(
 )
 
 
+#: result codes that blame the values given
+_BAD_VALUES = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG})
+
+
 @contextmanager
 def mapped() -> Iterator[None]:
-    """Turn disk full, input/output errors and locks into Unavailable."""
+    """Turn disk full, input/output errors and locks into Unavailable, a bad value to InvalidInput.
+
+    A statement's own fault stays as it is.
+    """
     try:
         yield
-    except sqlite3.Error as error:
-        raise as_unavailable(error) or error from error
-    except sa.exc.DBAPIError as error:
-        raise as_unavailable(error.orig) or error from error
+    except (sqlite3.Error, sa.exc.DBAPIError) as error:
+        raise of_ours(error) or error from None
 
 
-def as_unavailable(error: object) -> Unavailable | None:
-    """The error of our tree, or None when the database is not to blame."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None or code & 0xFF not in _UNAVAILABLE:
-        return None
-    return Unavailable(
-        f"the SQLite database can't be used now ({error}): look at its disk's space and permissions"
-    )
+def of_ours(error: Exception) -> TidingsError | None:
+    """The error of our tree, or None when neither database nor values are to blame."""
+    beneath = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    code = getattr(beneath, "sqlite_errorcode", 0) & 0xFF
+    if code in _BAD_VALUES:
+        return InvalidInput(f"SQLite can't store this ({getattr(beneath, 'sqlite_errorname', '')})")
+    if code in _UNAVAILABLE:
+        return Unavailable(
+            f"the SQLite database can't be used now ({beneath}): look at its disk's space and "
+            "permissions"
+        )
+    return None

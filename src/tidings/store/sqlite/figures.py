@@ -1,7 +1,7 @@
 """Figures: a small row for each batch and outcome, folded by the minute later."""
 
 import sqlite3
-from collections import Counter
+from collections.abc import Sequence
 
 from tidings.store.sqlite.rows import batch
 
@@ -9,7 +9,7 @@ _MINUTE = 60_000_000
 
 _ADD = """
 INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
-SELECT :minute, value->>0, value->>1, value->>2, value->>3, value->>4
+SELECT :minute, value->>0, '', '', value->>1, value->>2
 FROM json_each(:rows)
 """
 _FOLD = """
@@ -23,29 +23,16 @@ DO UPDATE SET count = figures.count + excluded.count
 _FORGET = "DELETE FROM figure_deltas"
 
 
-class Tally:
-    """Counts outcomes while a batch is worked through."""
+def minute(now: int) -> int:
+    """The minute a moment is in; both in microseconds."""
+    return now - now % _MINUTE
 
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, str, str]] = Counter()
 
-    def count(
-        self,
-        outcome: str,
-        *,
-        workflow: str = "",
-        channel: str = "",
-        provider: str = "",
-        times: int = 1,
-    ) -> None:
-        """Count an outcome."""
-        self._counts[workflow, channel, provider, outcome] += times
-
-    def write(self, connection: sqlite3.Connection, now: int) -> None:
-        """Add the counts to the figures of this minute."""
-        rows = [[*key, count] for key, count in sorted(self._counts.items()) if count]
-        values = {"rows": batch(rows), "minute": now - now % _MINUTE}
-        connection.execute(_ADD, values)
+def add_figures(
+    connection: sqlite3.Connection, now: int, counted: Sequence[tuple[str, str, int]]
+) -> None:
+    """Add counts by workflow and outcome to the figures of this minute."""
+    connection.execute(_ADD, {"rows": batch(counted), "minute": minute(now)})
 
 
 def fold(connection: sqlite3.Connection, _now: int) -> int:

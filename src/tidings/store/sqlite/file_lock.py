@@ -29,12 +29,11 @@ class FileLock:
 
 def _open(path: Path) -> int:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigurationError(
             f"the lock file {path} can't be opened ({error.strerror}): let this user write there, "
-            "or name another file in TIDINGS_DATABASE_URL"
+            "make its folder, or name another file in TIDINGS_DATABASE_URL"
         ) from error
 
 

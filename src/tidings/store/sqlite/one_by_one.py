@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from tidings.store.sqlite.errors import as_unavailable
+from tidings.core.errors import Unavailable
+from tidings.store.sqlite.errors import of_ours
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,12 +36,12 @@ def _write_alone(
                 written += write([item])
         except Exception as error:
             _raise_if_unavailable(error)
-            failed.append((item, error))
+            failed.append((item, of_ours(error) or error))
     return written, failed
 
 
 def _raise_if_unavailable(error: Exception) -> None:
-    if as_unavailable(error) is not None:
+    if isinstance(of_ours(error), Unavailable):
         raise error
 
 

@@ -1,42 +1,59 @@
 """Settling: what became of deliveries in hand, fenced by epoch; and holding them longer."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from datetime import datetime
 
-from tidings.core.models import DeliveryState
-from tidings.core.work import Attempt, Claimed, Outcome, Settled
-from tidings.store.schema.types import to_microseconds
-from tidings.store.sqlite.figures import Tally
-from tidings.store.sqlite.rows import batch, ids
+from tidings.core.work import Claimed, Outcome, Settled
+from tidings.store.schema.types import from_microseconds
+from tidings.store.settling import Hand, Standing, first_of_each, hand, judge, outcome_row
+from tidings.store.sqlite.figures import minute
+from tidings.store.sqlite.rows import batch, fetch, ids
 
+#: the columns of `outcome_row`, and last whether the delivery was in hand
 _IN_HAND = """
 SELECT id, epoch FROM deliveries
 WHERE id IN (SELECT value FROM json_each(:ids)) AND +state = 'sending'
 """
+_STANDING = """
+SELECT deliveries.id, deliveries.epoch, deliveries.state, attempts.outcome, attempts.started_at,
+       attempts.finished_at, coalesce(attempts.fenced, 0) AS fenced
+FROM json_each(:rows) AS item
+CROSS JOIN deliveries ON deliveries.id = item.value->>0 AND deliveries.epoch = item.value->>1
+LEFT JOIN attempts
+ON attempts.delivery_id = deliveries.id AND attempts.epoch = deliveries.epoch
+"""
 _SETTLE = """
 UPDATE deliveries
-SET state = item.value->>1,
-    reason = item.value->>2,
-    due_at = item.value->>3,
-    provider = coalesce(item.value->>4, provider),
-    provider_id = coalesce(item.value->>5, provider_id),
-    tries = tries + item.value->>6,
+SET state = item.value->>2,
+    reason = item.value->>3,
+    due_at = :now + CAST(1000000 * (item.value->>4) AS INTEGER),
+    tries = tries + item.value->>7,
+    lapses = iif(item.value->>8, 0, lapses),
+    provider = coalesce(item.value->>10, provider),
+    provider_id = coalesce(item.value->>11, provider_id),
     updated_at = :now
 FROM json_each(:rows) AS item
-WHERE deliveries.id = item.value->>0
+WHERE deliveries.id = item.value->>0 AND item.value->>16
 """
 #: what a later claim wrote down as unknown, for want of an answer, gives way to the answer
 _ADD_ATTEMPTS = """
 INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, provider_id,
                       started_at, finished_at)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6,
-       value->>7, value->>8
-FROM json_each(:rows) WHERE true
+SELECT value->>0, value->>1, value->>10, value->>12, NOT value->>16, value->>13, value->>11,
+       value->>14, value->>15
+FROM json_each(:rows) WHERE value->>12 IS NOT NULL
 ON CONFLICT (delivery_id, epoch) DO UPDATE
 SET provider = excluded.provider, outcome = excluded.outcome, fenced = excluded.fenced,
     error = excluded.error, provider_id = excluded.provider_id,
     started_at = excluded.started_at, finished_at = excluded.finished_at
 WHERE attempts.outcome = 'unknown' AND attempts.finished_at IS NULL
+"""
+_COUNT = """
+INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
+SELECT :minute, value->>5, value->>6, coalesce(value->>10, ''), value->>9, count(*)
+FROM json_each(:rows) WHERE value->>16 AND value->>9 IS NOT NULL
+GROUP BY value->>5, value->>6, value->>10, value->>9
 """
 _BEAT = """
 UPDATE deliveries SET due_at = :lease_end
@@ -44,19 +61,16 @@ FROM json_each(:rows) AS item
 WHERE deliveries.id = item.value->>0 AND epoch = item.value->>1 AND +state = 'sending'
 """
 
-_RETRYABLE = frozenset({"transient", "unknown"})
-
 
 def settle(connection: sqlite3.Connection, now: int, outcomes: Sequence[Outcome]) -> list[Settled]:
     """Write outcomes with their attempts and figures; an answer for each, in the order given."""
-    settled = _fence(connection, outcomes)
-    in_order = sorted(settled, key=lambda each: each.outcome.claimed.id)
-    in_hand = [each.outcome for each in in_order if not each.fenced]
-    connection.execute(_SETTLE, {"rows": batch([_row(each, now) for each in in_hand]), "now": now})
-    attempts = [row for each in in_order for row in _attempt_rows(each)]
-    connection.execute(_ADD_ATTEMPTS, {"rows": batch(attempts)})
-    _count(connection, now, in_hand)
-    return settled
+    first = first_of_each(outcomes)
+    in_hand = _in_hand(connection, first)
+    rows = batch([[*outcome_row(each), hand(each) in in_hand] for each in first])
+    connection.execute(_SETTLE, {"rows": rows, "now": now})
+    connection.execute(_ADD_ATTEMPTS, {"rows": rows})
+    connection.execute(_COUNT, {"rows": rows, "minute": minute(now)})
+    return judge(outcomes, in_hand, _standing(connection, outcomes, in_hand))
 
 
 def beat(connection: sqlite3.Connection, now: int, claimed: Sequence[Claimed], lease: int) -> None:
@@ -65,65 +79,31 @@ def beat(connection: sqlite3.Connection, now: int, claimed: Sequence[Claimed], l
     connection.execute(_BEAT, {"rows": rows, "lease_end": now + lease})
 
 
-def _fence(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> list[Settled]:
-    wanted = {"ids": ids(each.claimed.id for each in outcomes)}
-    in_hand = set(connection.execute(_IN_HAND, wanted))
-    settled = []
-    for outcome in outcomes:
-        hand = (outcome.claimed.id, outcome.claimed.epoch)
-        settled.append(Settled(outcome=outcome, fenced=hand not in in_hand))
-        in_hand.discard(hand)
-    return settled
+def _in_hand(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> set[Hand]:
+    wanted = {hand(each) for each in outcomes}
+    values = {"ids": ids(each.claimed.id for each in outcomes)}
+    return wanted & set(connection.execute(_IN_HAND, values))
 
 
-def _row(outcome: Outcome, now: int) -> list[object]:
-    attempt = outcome.attempt
-    pending = outcome.state is DeliveryState.PENDING
-    return [
-        outcome.claimed.id,
-        outcome.state,
-        outcome.reason,
-        now + round(outcome.due_in * 1_000_000) if pending else None,
-        attempt.provider if attempt else None,
-        attempt.provider_id if attempt else None,
-        int(attempt is not None and attempt.outcome in _RETRYABLE),
-    ]
+def _standing(
+    connection: sqlite3.Connection, outcomes: Sequence[Outcome], in_hand: Set[Hand]
+) -> dict[Hand, Standing]:
+    if len(in_hand) == len(outcomes):
+        return {}
+    wanted = batch(sorted({hand(each) for each in outcomes}))
+    rows = fetch(connection, _STANDING, {"rows": wanted})
+    return {(row["id"], row["epoch"]): _to_standing(row) for row in rows}
 
 
-def _attempt_rows(settled: Settled) -> list[list[object]]:
-    attempt = settled.outcome.attempt
-    return [] if attempt is None else [_attempt_row(settled, attempt)]
+def _to_standing(row: sqlite3.Row) -> Standing:
+    return Standing(
+        state=row["state"],
+        outcome=row["outcome"],
+        started_at=_time(row["started_at"]),
+        finished_at=_time(row["finished_at"]),
+        fenced=bool(row["fenced"]),
+    )
 
 
-def _attempt_row(settled: Settled, attempt: Attempt) -> list[object]:
-    return [
-        settled.outcome.claimed.id,
-        settled.outcome.claimed.epoch,
-        attempt.provider,
-        attempt.outcome,
-        int(settled.fenced),
-        attempt.error,
-        attempt.provider_id,
-        to_microseconds(attempt.started_at),
-        to_microseconds(attempt.finished_at),
-    ]
-
-
-def _count(connection: sqlite3.Connection, now: int, outcomes: Sequence[Outcome]) -> None:
-    tally = Tally()
-    for outcome in outcomes:
-        word = _figure(outcome)
-        if word is not None:
-            tally.count(
-                word,
-                workflow=outcome.claimed.workflow,
-                channel=outcome.claimed.channel,
-                provider=outcome.attempt.provider if outcome.attempt else "",
-            )
-    tally.write(connection, now)
-
-
-def _figure(outcome: Outcome) -> str | None:
-    if outcome.state is not DeliveryState.PENDING:
-        return outcome.state
-    return "retried" if outcome.attempt is not None else None
+def _time(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else from_microseconds(microseconds)

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from tidings.core.errors import InvalidInput
+from tidings.core.group_commit import GroupCommit
 from tidings.core.models import REGISTERED_USER, Lane
 from tidings.core.ports import Store
 from tidings.core.work import AcceptStatus, IdempotencyRecord, Registration
 from tidings.store import schema
-from tidings.store.group_commit import GroupCommit
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import CLOCK_TOLERANCE, StoreCase
 from tidings.testing.store_contract.given import (
@@ -19,6 +20,7 @@ from tidings.testing.store_contract.given import (
     an_event,
     row,
     rows,
+    told,
 )
 
 ADA = Registration(
@@ -233,6 +235,16 @@ class AcceptContract(StoreCase):
         stored = await rows(store, schema.events)
         assert {each["id"] for each in stored} == {event.key for event in events}
 
+    @pytest.mark.parametrize("changes", [{"type": None}, {"type": "\ud800"}, {"data": {"a": {1}}}])
+    async def test_what_no_database_takes_is_invalid_input(
+        self, store: Store, changes: dict[str, Any]
+    ) -> None:
+        with pytest.raises(InvalidInput) as failure:
+            await accept(store, an_event(store, source="ada@example.com", **changes))
+
+        assert "@" not in told(failure.value)
+        assert await rows(store, schema.events) == []
+
     async def test_one_bad_row_of_a_group_fails_alone(self, store: Store) -> None:
         group = GroupCommit(store.accept)
         good = [an_event(store) for _ in range(20)]
@@ -241,8 +253,7 @@ class AcceptContract(StoreCase):
         waiting = [group.submit(an_acceptance(event)) for event in [*good[:10], bad, *good[10:]]]
         answers = await asyncio.gather(*waiting, return_exceptions=True)
 
-        assert [isinstance(each, Exception) for each in answers] == [False] * 10 + [True] + [
-            False
-        ] * 10
+        refused = [isinstance(each, InvalidInput) for each in answers]
+        assert refused == [False] * 10 + [True] + [False] * 10
         assert len(await rows(store, schema.events)) == 20
         await group.aclose()

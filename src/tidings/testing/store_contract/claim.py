@@ -4,16 +4,18 @@ import pytest
 
 from tidings.core.models import DeliveryState, Lane, Recipient
 from tidings.core.ports import Store
-from tidings.core.work import Outcome
+from tidings.core.work import Attempt, ClaimResult, Outcome
 from tidings.store import schema
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import CLOCK_TOLERANCE, StoreCase
 from tidings.testing.store_contract.given import (
     LEASE,
+    PROVIDER,
     add_delivery,
     add_user,
     claim,
     claim_one,
+    claim_result,
     delete_users,
     figures,
     row,
@@ -54,6 +56,8 @@ class ClaimContract(StoreCase):
             preferences={("welcome", "email"): False},
         )
         assert (stored["state"], stored["epoch"]) == ("sending", 1)
+        assert stored["provider"] == PROVIDER
+        assert abs(stored["claimed_at"] - clock.now()) < CLOCK_TOLERANCE
         lease_left = (stored["due_at"] - clock.now()).total_seconds()
         assert abs(lease_left - LEASE) < CLOCK_TOLERANCE.total_seconds()
 
@@ -157,13 +161,16 @@ class LapseContract(StoreCase):
     ) -> None:
         await add_delivery(store)
         first = await claim_one(store)
+        await store.beat([first], lease=LEASE)
+        claimed_at = (await row(store, schema.deliveries))["claimed_at"]
         clock.advance(seconds=LEASE + 1)
 
         await claim_one(store)
 
         attempt = await row(store, schema.attempts)
         assert (attempt["delivery_id"], attempt["epoch"]) == (first.id, 1)
-        assert (attempt["outcome"], attempt["provider"]) == ("unknown", "unknown")
+        assert (attempt["outcome"], attempt["provider"]) == ("unknown", PROVIDER)
+        assert attempt["started_at"] == claimed_at
         assert attempt["error"] == "the worker died before an answer was recorded"
         assert attempt["fenced"] is False
 
@@ -178,13 +185,76 @@ class LapseContract(StoreCase):
         if together:
             await add_delivery(store, "bob")
 
-        last = await claim(store)
+        last = await claim_result(store)
 
-        assert [each.recipient and each.recipient.id for each in last] == ["bob"] * together
+        taken = [each.recipient and each.recipient.id for each in last.taken]
+        assert taken == ["bob"] * together
+        assert [(each.event.user_id, each.epoch) for each in last.given_up] == [("ada", 3)]
         stored = await row(store, schema.deliveries, user_id="ada")
         assert (stored["state"], stored["due_at"], stored["lapses"]) == ("failed", None, 3)
         assert stored["reason"]
         epochs = [each["epoch"] for each in await rows(store, schema.attempts)]
         assert epochs == [1, 2, 3]
-        assert (await figures(store))["failed", "welcome", "email", ""] == 1
-        assert list(await claim(store)) == []
+        assert (await figures(store))["failed", "welcome", "email", PROVIDER] == 1
+        assert await claim_result(store) == ClaimResult(taken=[], given_up=[])
+
+    async def test_what_two_workers_died_with_is_taken_alone(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        for user in ("ada", "bob", "eve"):
+            await add_delivery(store, user)
+        for _ in range(2):
+            assert len(await claim(store)) == 3
+            clock.advance(seconds=LEASE + 1)
+        await add_delivery(store, "dan")
+
+        batches = [await claim(store) for _ in range(4)]
+
+        assert [[each.lapses for each in taken] for taken in batches] == [[2], [2], [2], [0]]
+        assert len({each.id for taken in batches for each in taken}) == 4
+
+    async def test_what_is_due_before_is_taken_without_the_one_that_is_taken_alone(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store, "ada")
+        for _ in range(2):
+            await claim(store)
+            clock.advance(seconds=LEASE + 1)
+        for user in ("bob", "eve"):
+            await add_delivery(store, user, lane=Lane.CRITICAL)
+
+        first, second = await claim(store), await claim(store)
+
+        assert sorted(each.event.user_id or "" for each in first) == ["bob", "eve"]
+        assert [(each.event.user_id, each.lapses) for each in second] == [("ada", 2)]
+
+    async def test_an_answered_call_makes_the_lapses_forgotten(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        for _ in range(2):
+            await claim(store)
+            clock.advance(seconds=LEASE + 1)
+        now = await store.now()
+        call = Attempt(provider=PROVIDER, outcome="transient", started_at=now, finished_at=now)
+
+        await store.settle(
+            [
+                Outcome(claimed=each, state=DeliveryState.PENDING, attempt=call)
+                for each in await claim(store)
+            ]
+        )
+
+        assert [(each.lapses, each.tries) for each in await claim(store)] == [(0, 1)]
+
+    async def test_a_call_without_an_answer_leaves_the_lapses(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        await claim(store)
+        clock.advance(seconds=LEASE + 1)
+        given_back = Outcome(claimed=await claim_one(store), state=DeliveryState.PENDING)
+
+        await store.settle([given_back])
+
+        assert [each.lapses for each in await claim(store)] == [1]

@@ -7,7 +7,7 @@ import pytest
 
 from tidings.core.models import Event
 from tidings.core.ports import Store
-from tidings.core.work import DecideEvent, DueEvent, EventPlan
+from tidings.core.work import DecideEvent, DueEvent, EventPlan, FailedPlan
 from tidings.store import schema
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import StoreCase
@@ -22,6 +22,9 @@ from tidings.testing.store_contract.given import (
     row,
     rows,
 )
+
+#: what is kept of an event that `failing` breaks on
+BROKEN = "ZeroDivisionError: step 0 divides by nothing"
 
 
 def failing(*events: Event) -> DecideEvent:
@@ -56,10 +59,12 @@ class FailingPlanContract(StoreCase):
 
         planned = {each.event.id for each in result.plans}
         assert planned == {events[0].id, events[2].id}
-        assert list(result.failed) == [events[1].id]
+        assert list(result.failed) == [
+            FailedPlan(event_id=events[1].id, reason=BROKEN, final=False)
+        ]
         stored = await row(store, schema.events, id=events[1].key)
         assert (stored["state"], stored["tries"]) == ("due", 1)
-        assert stored["reason"] == "step 0 divides by nothing"
+        assert stored["reason"] == BROKEN
         assert await rows(store, schema.notifications, event_id=events[1].key) == []
 
     @pytest.mark.parametrize("changes", [{"workflow_version": None}, {"user_id": "\ud800"}])
@@ -73,7 +78,8 @@ class FailingPlanContract(StoreCase):
 
         planned = {each.event.id for each in result.plans}
         assert planned == {events[0].id, events[2].id}
-        assert list(result.failed) == [events[1].id]
+        assert [each.event_id for each in result.failed] == [events[1].id]
+        assert "InvalidInput: " in result.failed[0].reason
         assert len(await rows(store, schema.deliveries)) == 2
         stored = await row(store, schema.events, id=events[1].key)
         assert (stored["state"], stored["tries"], bool(stored["reason"])) == ("due", 1, True)
@@ -95,7 +101,7 @@ class FailingPlanContract(StoreCase):
 
         result = await plan(store, decide)
 
-        assert list(result.failed) == [events[0].id]
+        assert [each.event_id for each in result.failed] == [events[0].id]
         assert [each.event.id for each in result.plans] == [events[1].id]
         assert await rows(store, schema.notifications, event_id=events[0].key) == []
         assert (await row(store, schema.users))["registered_at"] is None
@@ -140,13 +146,17 @@ class FailingPlanContract(StoreCase):
         await add_user(store, "ada")
         event = await add_event(store, "ada")
 
+        told: list[FailedPlan] = []
+
         for _ in range(5):
-            assert list((await plan(store, failing(event))).failed) == [event.id]
+            (failed,) = (await plan(store, failing(event))).failed
+            told.append(failed)
             clock.advance(minutes=2)
 
         stored = await row(store, schema.events)
         assert (stored["state"], stored["due_at"], stored["tries"]) == ("failed", None, 5)
-        assert stored["reason"] == "step 0 divides by nothing"
+        assert [each.final for each in told] == [False] * 4 + [True]
+        assert stored["reason"] == BROKEN
         assert list((await plan(store)).plans) == []
 
     async def test_the_planner_is_told_how_often_it_failed(

@@ -1,5 +1,6 @@
 """What the tests of a store start from, and how they look at what it holds."""
 
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from tidings.core.work import (
     Acceptance,
     Accepted,
     Claimed,
+    ClaimResult,
     DecideEvent,
     DueEvent,
     EventPlan,
@@ -27,6 +29,9 @@ Made = TypeVar("Made")
 
 #: what the suite calls a long lease, in seconds
 LEASE = 10.0
+
+#: who is called for what the suite claims
+PROVIDER = "smtp"
 
 _ids = Ids()
 
@@ -169,11 +174,18 @@ async def add_delivery(store: Store, user_id: str = "ada", **changes: Any) -> Ev
     return event
 
 
+async def claim_result(
+    store: Store, *, channel: str = "email", limit: int = 100, lease: float = LEASE
+) -> ClaimResult:
+    """Claim due e-mails; what was taken and what was given up."""
+    return await store.claim(channel=channel, provider=PROVIDER, limit=limit, lease=lease)
+
+
 async def claim(
     store: Store, *, channel: str = "email", limit: int = 100, lease: float = LEASE
 ) -> Sequence[Claimed]:
     """Claim due e-mails."""
-    return await store.claim(channel=channel, limit=limit, lease=lease)
+    return (await claim_result(store, channel=channel, limit=limit, lease=lease)).taken
 
 
 async def claim_one(store: Store, *, lease: float = LEASE) -> Claimed:
@@ -237,3 +249,9 @@ def noting(heard: list[Due], decide: Callable[[Due], Made]) -> Callable[[Due], M
         return decide(due)
 
     return note
+
+
+def told(error: BaseException) -> str:
+    """What a log would hold of an error, less the lines of source."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return "\n".join(line for line in lines if not line.startswith("  "))

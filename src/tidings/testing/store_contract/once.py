@@ -38,7 +38,7 @@ class OnceContract(StoreCase):
         assert "once" in loser.decisions[-1].reason
         (stored,) = await rows(store, schema.notifications, id=loser.id)
         assert (stored["state"], stored["due_at"]) == ("skipped", None)
-        assert [each["rule"] for each in stored["decisions"]] == ["workflow", "once"]
+        assert [each["rule"] for each in stored["decisions"]] == ["once"]
         assert len(await rows(store, schema.deliveries)) == 1
 
     async def test_of_two_in_one_batch_one_wins(self, store: Store) -> None:

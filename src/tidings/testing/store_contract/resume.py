@@ -12,6 +12,7 @@ from tidings.core.ports import Store
 from tidings.core.work import (
     DecideNotification,
     DueNotification,
+    FailedPlan,
     PlannedDelivery,
     PlannedNotification,
     PlanResult,
@@ -61,6 +62,11 @@ def taken_on(due: DueNotification, **changes: Any) -> PlannedNotification:
         "deliveries": (delivery,),
     }
     return PlannedNotification(**(values | changes))
+
+
+def broken(due: DueNotification) -> PlannedNotification:
+    """A planner that breaks on everything."""
+    raise ZeroDivisionError("the step divides by nothing")
 
 
 async def resume(
@@ -174,9 +180,45 @@ class ResumeContract(StoreCase):
         clock.advance(seconds=65)
         later = await resume(store)
 
-        assert (len(result.resumed), list(result.failed)) == (2, [event_ids[1]])
+        assert len(result.resumed) == 2
+        assert [each.event_id for each in result.failed] == [event_ids[1]]
         assert (len(at_once.resumed), len(later.resumed)) == (0, 1)
         assert len(await rows(store, schema.deliveries)) == 3
+
+    async def test_after_five_tries_it_failed_with_its_reason(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        event_id = await park(store)
+        told: list[FailedPlan] = []
+        heard: list[DueNotification] = []
+
+        for _ in range(5):
+            clock.advance(minutes=2)
+            told += (await resume(store, noting(heard, broken))).failed
+        clock.advance(minutes=2)
+
+        reason = "ZeroDivisionError: the step divides by nothing"
+        assert [due.tries for due in heard] == [0, 1, 2, 3, 4]
+        assert [each.final for each in told] == [False] * 4 + [True]
+        assert told[0] == FailedPlan(event_id=event_id, reason=reason, final=False)
+        stored = await row(store, schema.notifications)
+        assert (stored["state"], stored["due_at"], stored["tries"]) == ("failed", None, 5)
+        assert stored["reason"] == reason
+        assert [each["rule"] for each in stored["decisions"]] == ["workflow"]
+        assert await resume(store) == PlanResult(resumed=[], failed=[])
+
+    async def test_a_step_that_went_well_makes_the_failures_forgotten(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await park(store)
+        clock.advance(minutes=2)
+        await resume(store, broken)
+        clock.advance(minutes=2)
+
+        await resume(store)
+
+        stored = await row(store, schema.notifications)
+        assert (stored["state"], stored["tries"], stored["reason"]) == ("planned", 0, None)
 
     async def test_figures_count_it_where_it_got_to(
         self, store: Store, clock: MovableClock

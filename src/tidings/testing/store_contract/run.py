@@ -2,15 +2,17 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 import sqlalchemy as sa
 
+from tidings.core.errors import InvalidInput
 from tidings.core.ports import Store
 from tidings.store import definitions, schema, upsert
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import CLOCK_TOLERANCE, StoreCase
-from tidings.testing.store_contract.given import accept, add_user, an_event, row, rows
+from tidings.testing.store_contract.given import accept, add_user, an_event, row, rows, told
 
 
 class RunContract(StoreCase):
@@ -55,16 +57,29 @@ class RunContract(StoreCase):
         assert (await row(store, schema.users))["name"] == "Countess"
 
     async def test_the_loop_goes_on_while_the_database_works(self, store: Store) -> None:
-        release = threading.Event()
+        begun, finish = threading.Event(), threading.Event()
+        statement = sa.text("SELECT definitions FROM installation")
 
-        def wait(_connection: sa.Connection) -> bool:
-            return release.wait(timeout=30)
+        def ask_again_and_again(connection: sa.Connection) -> bool:
+            begun.set()
+            deadline = time.monotonic() + 30
+            while not finish.is_set() and time.monotonic() < deadline:
+                connection.execute(statement)
+            return finish.is_set()
 
-        working = asyncio.create_task(store.run(wait))
-        await asyncio.sleep(0)
-        release.set()
+        working = asyncio.create_task(store.run(ask_again_and_again))
+        await asyncio.to_thread(begun.wait, 30)
+        finish.set()
 
         assert await working is True
+
+    async def test_a_value_no_row_takes_is_our_error_and_is_not_quoted(self, store: Store) -> None:
+        await add_user(store, "ada@example.com")
+
+        with pytest.raises(InvalidInput) as failure:
+            await add_user(store, "ada@example.com", "ada@example.com")
+
+        assert "@" not in told(failure.value)
 
     async def test_a_caller_that_gives_up_poisons_nothing(self, store: Store) -> None:
         for _ in range(50):

@@ -1,5 +1,6 @@
 """Settling: every outcome is written once, under the epoch it was claimed with."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from tidings.core.models import DeliveryState
 from tidings.core.ports import Store
-from tidings.core.work import Attempt, Claimed, Outcome
+from tidings.core.work import Attempt, Claimed, Outcome, Settled, SettleStatus
 from tidings.store import schema
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import StoreCase
@@ -52,6 +53,11 @@ async def to_retry(store: Store, claimed: Claimed, outcome: str = "transient") -
     )
 
 
+def statuses(settled: Sequence[Settled]) -> list[SettleStatus]:
+    """What became of each."""
+    return [each.status for each in settled]
+
+
 class SettleContract(StoreCase):
     """What `settle` must do."""
 
@@ -62,7 +68,7 @@ class SettleContract(StoreCase):
 
         (settled,) = await store.settle([outcome])
 
-        assert (settled.outcome, settled.fenced) == (outcome, False)
+        assert (settled.outcome, settled.status) == (outcome, SettleStatus.SETTLED)
         stored = await row(store, schema.deliveries)
         assert (stored["state"], stored["reason"], stored["due_at"]) == ("sent", None, None)
         assert (stored["provider"], stored["provider_id"]) == ("smtp", "<m1@example.com>")
@@ -131,7 +137,7 @@ class SettleContract(StoreCase):
         settled = await store.settle(outcomes)
 
         assert [each.outcome for each in settled] == outcomes
-        assert not any(each.fenced for each in settled)
+        assert {each.status for each in settled} == {SettleStatus.SETTLED}
         stored = await rows(store, schema.deliveries)
         assert all(each["provider_id"] == each["id"] for each in stored)
         assert (await figures(store))["sent", "welcome", "email", "smtp"] == 50
@@ -153,7 +159,8 @@ class FenceContract(StoreCase):
 
         settled = await store.settle([await sent(store, late, provider_id="late")])
 
-        assert [each.fenced for each in settled] == [True]
+        assert statuses(settled) == [SettleStatus.OVERTAKEN]
+        assert settled[0].fenced
         stored = await row(store, schema.deliveries)
         assert (stored["state"], stored["epoch"]) == ("sending", in_time.epoch)
         assert stored["provider_id"] is None
@@ -172,7 +179,7 @@ class FenceContract(StoreCase):
 
         settled = await store.settle([await sent(store, late), await sent(store, in_time)])
 
-        assert [each.fenced for each in settled] == [True, False]
+        assert statuses(settled) == [SettleStatus.OVERTAKEN, SettleStatus.SETTLED]
         assert (await row(store, schema.deliveries))["state"] == "sent"
         kept = [(each["epoch"], each["fenced"]) for each in await rows(store, schema.attempts)]
         assert kept == [(1, True), (2, False)]
@@ -184,9 +191,58 @@ class FenceContract(StoreCase):
 
         again = await store.settle([await sent(store, claimed, outcome="unknown")])
 
-        assert [each.fenced for each in again] == [True]
+        assert statuses(again) == [SettleStatus.OVERTAKEN]
         kept = await row(store, schema.attempts)
         assert (kept["outcome"], kept["provider_id"], kept["fenced"]) == ("sent", "first", False)
+        assert (await figures(store))["sent", "welcome", "email", "smtp"] == 1
+
+    @pytest.mark.parametrize("end", [sent, to_retry])
+    async def test_what_is_settled_again_because_its_answer_was_lost_was_settled_already(
+        self, store: Store, end: Callable[[Store, Claimed], Awaitable[Outcome]]
+    ) -> None:
+        await add_delivery(store)
+        outcome = await end(store, await claim_one(store))
+        await store.settle([outcome])
+        before = await row(store, schema.deliveries)
+
+        again = await store.settle([outcome, outcome])
+
+        assert statuses(again) == [SettleStatus.ALREADY] * 2
+        assert not again[0].fenced
+        assert await row(store, schema.deliveries) == before
+        assert (await row(store, schema.attempts))["fenced"] is False
+
+    async def test_an_end_without_a_call_is_known_again_too(self, store: Store) -> None:
+        await add_delivery(store)
+        outcome = Outcome(claimed=await claim_one(store), state=DeliveryState.SUPPRESSED)
+        await store.settle([outcome])
+
+        again = await store.settle([outcome])
+
+        assert statuses(again) == [SettleStatus.ALREADY]
+
+    async def test_what_was_given_up_meanwhile_is_overtaken(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        for _ in range(3):
+            late = await claim_one(store)
+            clock.advance(seconds=LEASE + 1)
+        await claim(store)
+        failed = await sent(store, late)
+
+        settled = [await store.settle([failed]) for _ in range(2)]
+
+        assert [statuses(each) for each in settled] == [[SettleStatus.OVERTAKEN]] * 2
+        assert (await row(store, schema.deliveries))["state"] == "failed"
+
+    async def test_a_repeated_outcome_counts_once(self, store: Store) -> None:
+        await add_delivery(store)
+        outcome = await sent(store, await claim_one(store))
+
+        settled = await store.settle([outcome, outcome])
+
+        assert statuses(settled) == [SettleStatus.SETTLED, SettleStatus.ALREADY]
         assert (await figures(store))["sent", "welcome", "email", "smtp"] == 1
 
     async def test_of_two_outcomes_in_one_batch_the_first_counts(self, store: Store) -> None:
@@ -195,7 +251,7 @@ class FenceContract(StoreCase):
 
         settled = await store.settle([await sent(store, claimed), await to_retry(store, claimed)])
 
-        assert [each.fenced for each in settled] == [False, True]
+        assert statuses(settled) == [SettleStatus.SETTLED, SettleStatus.OVERTAKEN]
         assert (await row(store, schema.deliveries))["state"] == "sent"
         assert (await row(store, schema.attempts))["outcome"] == "sent"
 
@@ -206,7 +262,8 @@ class FenceContract(StoreCase):
 
         settled = await store.settle([Outcome(claimed=claimed, state=DeliveryState.SENT)])
 
-        assert [each.fenced for each in settled] == [True]
+        assert statuses(settled) == [SettleStatus.OVERTAKEN]
+        assert settled[0].fenced
 
 
 class FoldContract(StoreCase):

@@ -1,4 +1,4 @@
-// Relative times, and the word about the live connection. Everything else is HTML, CSS and htmx.
+// Relative times, copying, and the word about the live connection. Everything else is HTML, CSS and htmx.
 
 const liveStatus = document.getElementById("live-status");
 const source = document.querySelector("[data-live]");
@@ -32,6 +32,22 @@ if (source) {
     if (event.target === source) connectAgainLater();
   });
 }
+
+// Without leave to use the clipboard the command is selected, so that one key copies it.
+async function copy(button) {
+  const code = button.parentElement.querySelector("code");
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(code);
+    button.textContent = "Selected";
+  }
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.matches("[data-copy]")) copy(event.target);
+});
 
 // The same words as `ago` in engine.py.
 function ago(minutes) {

@@ -1,6 +1,7 @@
 """One process for one file, and a sentence for the second."""
 
 import os
+import stat
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from pathlib import Path
@@ -58,12 +59,19 @@ async def test_another_process_is_named_and_its_death_frees_the_file(tmp_path: P
     FileLock(path).release()
 
 
-async def test_missing_folders_are_made(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b" / "tidings.db"
+async def test_a_missing_folder_is_named_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="make its folder"):
+        await open_store(tmp_path / "typo" / "tidings.db")
 
-    await (await open_store(path)).aclose()
+    assert not (tmp_path / "typo").exists()
 
-    assert path.exists()
+
+async def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
+    store = await open_store(tmp_path / "tidings.db")
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    await store.aclose()
+
+    assert modes == {0o600}
 
 
 async def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -112,10 +112,14 @@ async def test_a_database_that_takes_no_writes_is_unavailable(tmp_path: Path) ->
 async def test_a_fault_of_ours_is_not_called_unavailable(store: SqliteStore) -> None:
     with pytest.raises(sa.exc.OperationalError, match="no such table"):
         await store.run(lambda to: to.exec_driver_sql("SELECT * FROM nowhere").all())
-    with pytest.raises(sa.exc.IntegrityError):
-        await add_user(store, "ada", locale="en", created_at=None)
 
-    assert await rows(store, schema.users) == []
+
+async def test_several_fresh_databases_are_opened_at_once_in_one_process() -> None:
+    stores = await asyncio.gather(*[SqliteStore.open(None, clock=SystemClock()) for _ in range(5)])
+
+    assert len({each.installation.id for each in stores}) == 5
+    for each in stores:
+        await each.aclose()
 
 
 async def test_what_has_begun_is_finished_though_its_caller_gave_up(store: SqliteStore) -> None:

@@ -27,6 +27,7 @@ def upgrade() -> None:
     _create_figures()
     _create_outbox()
     _create_dead_letters()
+    _vacuum_queues_early()
 
 
 def _create_installation() -> None:
@@ -104,6 +105,7 @@ def _create_workflows() -> None:
         sa.Column("version", sa.Text, primary_key=True),
         sa.Column("content", Json, nullable=False),
         sa.Column("status", sa.Text, nullable=False),
+        sa.Column("origin", sa.Text, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
     )
     _create_partial_index(
@@ -155,6 +157,8 @@ def _create_notifications() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("step", sa.SmallInteger, nullable=False),
         sa.Column("due_at", UtcDateTime),
+        sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+        sa.Column("reason", sa.Text),
         sa.Column("decisions", Json, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
     )
@@ -190,6 +194,7 @@ def _create_deliveries() -> None:
         sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
         sa.Column("lapses", sa.SmallInteger, nullable=False, server_default="0"),
         sa.Column("due_at", UtcDateTime),
+        sa.Column("claimed_at", UtcDateTime),
         sa.Column("provider", sa.Text),
         sa.Column("provider_id", sa.Text),
         sa.Column("created_at", UtcDateTime, nullable=False),
@@ -267,6 +272,14 @@ def _create_dead_letters() -> None:
         sa.Column("entry", Json, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
     )
+
+
+def _vacuum_queues_early() -> None:
+    # Every row of a queue is updated several times: at the usual fifth of the table, what is due
+    # would be looked for among a million dead entries of its index.
+    if _on_postgresql():
+        for table in ("events", "notifications", "deliveries"):
+            op.execute(f"ALTER TABLE {table} SET (autovacuum_vacuum_scale_factor = 0.01)")
 
 
 def _create_partial_index(

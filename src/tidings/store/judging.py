@@ -1,13 +1,13 @@
 """What becomes of an acceptance, given what is there already: pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from tidings.core.work import Acceptance, Accepted, AcceptStatus
-from tidings.store.postgres.batches import json_text
+from tidings.core.work import Acceptance, Accepted, AcceptStatus, Registration
+from tidings.store.rows import Row, json_text
 
 #: what makes two events of one id the same event: type, user and data
 Content = tuple[str, str | None, Any]
@@ -30,6 +30,11 @@ class Item:
         return event.type, event.user_id, orjson.loads(self.data)
 
     @property
+    def idempotency_key(self) -> str | None:
+        """The key its request came with."""
+        return self.acceptance.idempotency.key if self.acceptance.idempotency else None
+
+    @property
     def user_ids(self) -> Iterable[str | None]:
         """The users it speaks of."""
         registration = self.acceptance.registration
@@ -46,8 +51,31 @@ class Known:
     events: dict[str, Content]
     users: set[str]
 
-    def judge(self, item: Item) -> Accepted:
-        """What becomes of an item; the next item sees this one."""
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> "Known":
+        """Read from rows of a kind: `key`, `event` or `user`."""
+        known = cls(keys={}, events={}, users=set())
+        for row in rows:
+            if row["kind"] == "key":
+                known.keys[row["id"]] = row["one"], row["two"]
+            elif row["kind"] == "event":
+                known.events[row["id"]] = row["one"], row["two"], orjson.loads(row["data"])
+            else:
+                known.users.add(row["id"])
+        return known
+
+    def judge(self, items: Sequence[Item]) -> tuple[list[Accepted], list[Item]]:
+        """An answer for each item, and those to be stored in one order for all."""
+        answers = [self._judge(item) for item in items]
+        stored = [
+            item
+            for item, answer in zip(items, answers, strict=True)
+            if answer.status is AcceptStatus.STORED
+        ]
+        return answers, sorted(stored, key=lambda item: item.key)
+
+    def _judge(self, item: Item) -> Accepted:
+        # The next item sees this one.
         status, event_id = (
             self._judge_key(item) or self._judge_event(item) or self._judge_user(item)
         )
@@ -78,9 +106,47 @@ class Known:
         return (AcceptStatus.STORED if known else AcceptStatus.UNKNOWN_USER), event.id
 
     def _add(self, item: Item) -> None:
-        event, record = item.acceptance.event, item.acceptance.idempotency
-        self.events[item.key] = event.type, event.user_id, orjson.loads(item.data)
+        record = item.acceptance.idempotency
+        self.events[item.key] = item.content
         if record is not None:
-            self.keys[record.key] = record.fingerprint, event.id
+            self.keys[record.key] = record.fingerprint, item.acceptance.event.id
         if item.acceptance.registration is not None:
             self.users.add(item.acceptance.registration.user_id)
+
+
+def event_row(item: Item) -> list[object]:
+    """The columns of an item's event."""
+    acceptance, event = item.acceptance, item.acceptance.event
+    return [
+        item.key,
+        event.source,
+        event.id,
+        acceptance.bus_channel,
+        event.type,
+        event.user_id,
+        item.data,
+        event.time,
+        acceptance.lane,
+    ]
+
+
+def registration_rows(items: Iterable[Item]) -> list[list[object]]:
+    """User, name, locale, channel and address of each user to be made, once for each."""
+    first: dict[str, Registration] = {}
+    for item in items:
+        registration = item.acceptance.registration
+        if registration is not None:
+            first.setdefault(registration.user_id, registration)
+    return [
+        [user_id, each.name, each.locale, each.channel, each.address]
+        for user_id, each in sorted(first.items())
+    ]
+
+
+def key_rows(items: Iterable[Item]) -> list[tuple[str, str, str]]:
+    """Idempotency keys with their fingerprints and their events' ids."""
+    return sorted(
+        (item.acceptance.idempotency.key, item.acceptance.idempotency.fingerprint, event_id)
+        for item, event_id in ((item, item.acceptance.event.id) for item in items)
+        if item.acceptance.idempotency
+    )

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.core.errors import Unavailable
-from tidings.store.group_commit import GroupCommit
+from tidings.core.errors import Overloaded, Unavailable
+from tidings.core.group_commit import GroupCommit
 
 
 class Ledger:
@@ -93,16 +93,6 @@ async def test_a_batch_is_never_above_the_limit_and_keeps_the_order(ledger: Ledg
     assert ledger.batches == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
 
 
-async def test_many_items_of_one_caller_are_answered_in_order(ledger: Ledger) -> None:
-    group = GroupCommit(ledger.commit, limit=3)
-
-    answers = await group.submit_all(range(7))
-
-    assert answers == [f"answer {item}" for item in range(7)]
-    assert ledger.batches == [[0, 1, 2], [3, 4, 5], [6]]
-    assert await group.submit_all([]) == []
-
-
 async def test_one_bad_item_fails_alone(ledger: Ledger) -> None:
     group = GroupCommit(ledger.commit)
     first = await hold_up(ledger, group)
@@ -116,18 +106,6 @@ async def test_one_bad_item_fails_alone(ledger: Ledger) -> None:
     assert [str(answer) for answer in answers] == ["answer 1", "-2 is negative", "answer 3"]
     assert isinstance(answers[1], ValueError)
     assert ledger.committed == [0, 1, 3]
-
-
-async def test_a_bad_item_of_many_is_the_callers_error_and_the_rest_is_committed(
-    ledger: Ledger,
-) -> None:
-    group = GroupCommit(ledger.commit)
-
-    with pytest.raises(ValueError, match="-5 is negative"):
-        await group.submit_all([1, -5, 2])
-
-    await group.aclose()
-    assert ledger.committed == [1, 2]
 
 
 async def test_a_database_that_is_down_is_everybodys_answer_and_asked_once(
@@ -151,6 +129,58 @@ async def test_a_database_that_is_down_is_everybodys_answer_and_asked_once(
 
     assert [getattr(answer, "retry_after", None) for answer in answers] == [7, 7, 7]
     assert asked == [1, 3]
+
+
+async def test_all_that_waits_fails_at_once_when_the_database_is_down(ledger: Ledger) -> None:
+    ledger.down_after = 0
+    asked: list[int] = []
+
+    async def commit(items: Sequence[int]) -> Sequence[str]:
+        asked.append(len(items))
+        return await ledger.commit(items)
+
+    group = GroupCommit(commit, limit=2)
+    first = await hold_up(ledger, group)
+    others = submit(group, *range(1, 8))
+    await asyncio.sleep(0)
+
+    ledger.free.set()
+    answers = await asyncio.gather(first, *others, return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [Unavailable] * 8
+    assert asked == [1]
+
+
+async def test_one_bad_item_of_many_costs_few_commits(ledger: Ledger) -> None:
+    asked: list[int] = []
+
+    async def commit(items: Sequence[int]) -> Sequence[str]:
+        asked.append(len(items))
+        return await ledger.commit(items)
+
+    group = GroupCommit(commit)
+
+    answers = await asyncio.gather(*submit(group, *range(255), -1), return_exceptions=True)
+
+    assert [answer for answer in answers if isinstance(answer, Exception)] == answers[-1:]
+    assert len(asked) == 17
+
+
+async def test_above_the_limit_nothing_new_is_taken_until_what_waits_is_committed(
+    ledger: Ledger,
+) -> None:
+    group = GroupCommit(ledger.commit, most_waiting=3)
+    first = await hold_up(ledger, group)
+    others = submit(group, 1, 2, 3)
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded, match="3 wait"):
+        await group.submit(4)
+    ledger.free.set()
+    await asyncio.gather(first, *others)
+
+    assert await group.submit(5) == "answer 5"
+    assert ledger.committed == [0, 1, 2, 3, 5]
 
 
 async def test_a_database_that_goes_down_between_single_items_is_the_answer_of_the_rest(

@@ -1,0 +1,126 @@
+"""What a worker has in hand, and until when it is surely its own."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidings.core.errors import Unavailable
+from tidings.core.ports import Store
+from tidings.core.quiet_log import QuietLog
+from tidings.core.work import Claimed, ClaimResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    claimed: Claimed
+    #: on the loop's clock, from before the database was asked; the lease ends no sooner
+    until: float
+
+
+class Hold:
+    """Claims, and renews the leases of what is in hand until it is let go; times in seconds.
+
+    After an outage it holds what is in hand before it claims anything, and leaves the others one
+    beat's time to do the same: or the leases that ran out meanwhile would be taken for deaths,
+    and mails that were answered sent again.
+    """
+
+    def __init__(
+        self, *, store: Store, lease_seconds: float, beat_seconds: float, quiet_log: QuietLog
+    ) -> None:
+        self._store = store
+        self._lease_seconds = lease_seconds
+        self._beat_seconds = beat_seconds
+        self._quiet_log = quiet_log
+        self._held: dict[str, _Held] = {}
+        self._outage = False
+
+    async def claim(self, *, channel: str, provider: str, limit: int) -> ClaimResult:
+        """Take what is due; of what is in hand already only the epoch is new.
+
+        Raises Unavailable.
+        """
+        await self._outlast()
+        until = _now() + self._lease_seconds
+        try:
+            result = await self._store.claim(
+                channel=channel, provider=provider, limit=limit, lease=self._lease_seconds
+            )
+        except Unavailable:
+            self.note_outage()
+            raise
+        taken = [claimed for claimed in result.taken if claimed.id not in self._held]
+        for claimed in result.taken:
+            self._held[claimed.id] = _Held(claimed=claimed, until=until)
+        return ClaimResult(taken=taken, given_up=result.given_up)
+
+    def note_outage(self) -> None:
+        """The database did not answer."""
+        self._outage = True
+
+    def is_sure(self, claimed: Claimed) -> bool:
+        """Whether nobody else can have claimed it by now."""
+        held = self._held.get(claimed.id)
+        return held is not None and _now() < held.until
+
+    def newest(self, claimed: Claimed) -> Claimed:
+        """The same delivery under the epoch it is ours by now."""
+        held = self._held.get(claimed.id)
+        return claimed if held is None else held.claimed
+
+    def let_go(self, claimed: Claimed) -> None:
+        """It is settled, or left to its lease."""
+        self._held.pop(claimed.id, None)
+
+    async def keep(self) -> None:
+        """Beat for ever."""
+        while True:
+            await asyncio.sleep(self._beat_seconds)
+            try:
+                await self._beat()
+            except Exception as error:  # the next beat, or the lease, decides
+                self._quiet_log.warning("what is in hand could not be held", reason=str(error))
+
+    async def _outlast(self) -> None:
+        while self._outage:
+            await self._ask_whether_it_is_over()
+            self._outage = False
+            await asyncio.sleep(self._beat_seconds)
+        if any(held.until < _now() + self._beat_seconds for held in self._held.values()):
+            await self._beat()
+
+    async def _ask_whether_it_is_over(self) -> None:
+        if self._held:
+            await self._beat()
+        else:
+            await self._store.now()
+
+    async def _beat(self) -> None:
+        asked, in_hand = _now(), list(self._held.values())
+        if not in_hand:
+            return
+        await self._ask_to_hold([held.claimed for held in in_hand])
+        for held in in_hand:
+            self._renew(held, asked)
+
+    async def _ask_to_hold(self, claimed: Sequence[Claimed]) -> None:
+        try:
+            async with asyncio.timeout(self._beat_seconds):
+                await self._store.beat(claimed, lease=self._lease_seconds)
+        except TimeoutError as error:
+            self.note_outage()
+            raise Unavailable("the database did not hold what is in hand in time") from error
+        except Unavailable:
+            self.note_outage()
+            raise
+
+    def _renew(self, held: _Held, asked: float) -> None:
+        """Not where the lease was over when we asked: then it may be another's."""
+        current = self._held.get(held.claimed.id)
+        if current is held and asked < held.until:
+            until = asked + self._lease_seconds
+            self._held[held.claimed.id] = _Held(claimed=held.claimed, until=until)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

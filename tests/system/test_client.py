@@ -1,0 +1,87 @@
+"""`AsyncClient` and the command line against a running system."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.fleet import Fleet
+from tests.servers.ports import free_port
+from tidings import AsyncClient
+from tidings.core.errors import InvalidInput, NotFound, PayloadTooLarge, Unavailable
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("client")
+    settings = {
+        "TIDINGS_DATABASE_URL": f"sqlite:///{folder}/tidings.db",
+        "TIDINGS_EMAIL_PROVIDER": "console",
+    }
+    with Fleet(folder, settings) as fleet:
+        fleet.start_api("tidings.notification_system")
+        yield fleet
+
+
+def tidings(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tidings", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=Path("/"), check=False)
+
+
+async def test_what_the_client_asks_for_is_accepted_and_explained(fleet: Fleet) -> None:
+    async with AsyncClient(fleet.url) as client:
+        registered = await client.register("ann@example.com", name="Ann")
+        user_id = (await client.explain(registered))["user_id"]
+        first = await client.trigger("ORDERED", user_id, {"a": 1}, idempotency_key="k1")
+        again = await client.trigger("ORDERED", user_id, {"a": 1}, idempotency_key="k1")
+
+    assert first == again
+
+
+async def test_refusals_are_the_errors_of_the_system_in_process(fleet: Fleet) -> None:
+    async with AsyncClient(fleet.url) as client:
+        with pytest.raises(NotFound) as unknown:
+            await client.trigger("ORDERED", "nobody")
+        with pytest.raises(InvalidInput):
+            await client.send("nobody", "hi")
+        with pytest.raises(PayloadTooLarge):
+            await client.trigger("ORDERED", "nobody", {"a": "x" * 300_000})
+        with pytest.raises(NotFound):
+            await client.explain("../users")
+
+    assert unknown.value.field == "user_id"
+
+
+async def test_a_system_that_does_not_run_is_unavailable_with_what_to_do() -> None:
+    async with AsyncClient(f"http://127.0.0.1:{free_port()}") as client:
+        with pytest.raises(Unavailable, match="tidings up"):
+            await client.explain("x")
+
+
+def test_send_and_explain_on_the_command_line(fleet: Fleet) -> None:
+    sent = tidings("send", "bob@example.com", "Dinner", "--url", fleet.url, "--json")
+    event_id = json.loads(sent.stdout)["event_id"]
+
+    story = tidings("explain", event_id, "--url", fleet.url)
+
+    assert sent.returncode == story.returncode == 0
+    assert f"DIRECT_MESSAGE {event_id}" in story.stdout
+
+
+def test_a_failure_is_one_sentence_and_status_1(fleet: Fleet) -> None:
+    unknown = tidings("trigger", "ORDERED", "nobody", "--url", fleet.url)
+    no_json = tidings("trigger", "ORDERED", "nobody", "--data", "{", "--url", fleet.url)
+    nowhere = tidings("explain", "x", "--url", f"http://127.0.0.1:{free_port()}")
+
+    for failed in (unknown, no_json, nowhere):
+        assert failed.returncode == 1
+        assert failed.stderr.startswith("tidings: ")
+        assert failed.stderr.count("\n") == 1
+
+
+def test_help_shows_an_example_for_every_command() -> None:
+    for command in (["up"], ["api"], ["send"], ["trigger"], ["explain"], ["worker", "channel"]):
+        assert "Example: tidings" in tidings(*command, "--help").stdout

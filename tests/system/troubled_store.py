@@ -1,0 +1,73 @@
+"""A store with a bad line to its database: verbs that fail, hang, or lose their answers."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from tidings.core.errors import Unavailable
+from tidings.core.ports import Store
+from tidings.core.work import Claimed, ClaimResult, Outcome, Settled
+
+DATABASE = frozenset({"claim", "beat", "settle", "now"})
+
+
+class TroubledStore:
+    """The real store, in trouble for as long as a test says."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        #: verbs that fail before they are done
+        self.down: frozenset[str] = frozenset()
+        #: verbs that never answer
+        self.hanging: frozenset[str] = frozenset()
+        #: verbs that are done and then fail
+        self.losing: frozenset[str] = frozenset()
+        #: what every claim raises
+        self.fault: Exception | None = None
+        #: seconds that a claim's answer takes
+        self.claim_seconds = 0.0
+        self.asked: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def claim(self, *, channel: str, provider: str, limit: int, lease: float) -> ClaimResult:
+        await self._before("claim")
+        if self.fault is not None:
+            raise self.fault
+        result = await self._store.claim(
+            channel=channel, provider=provider, limit=limit, lease=lease
+        )
+        await asyncio.sleep(self.claim_seconds)
+        self._after("claim")
+        return result
+
+    async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
+        await self._before("beat")
+        await self._store.beat(claimed, lease=lease)
+        self._after("beat")
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> Sequence[Settled]:
+        await self._before("settle")
+        settled = await self._store.settle(outcomes)
+        self._after("settle")
+        return settled
+
+    async def now(self) -> datetime:
+        await self._before("now")
+        return await self._store.now()
+
+    async def _before(self, verb: str) -> None:
+        self.asked[verb] += 1
+        if verb in self.hanging:
+            await asyncio.Event().wait()
+        if verb in self.down:
+            raise Unavailable("the database is down")
+
+    def _after(self, verb: str) -> None:
+        if verb in self.losing:
+            raise Unavailable("the answer was lost")
+        self.answered[verb] += 1
