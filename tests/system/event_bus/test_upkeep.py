@@ -1,6 +1,8 @@
 """What the bus leaves in Redis: little, and never less than is owed."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
@@ -65,6 +67,12 @@ async def test_what_any_group_has_not_acknowledged_is_kept(
     assert set(unsettled) <= await kept(redis, USER_CHANNEL)
 
 
+async def all_told(logs: Sequence[Mapping[str, Any]]) -> bool:
+    """The line comes after the trimming it tells of."""
+    told = [line["entries"] for line in logs if line["event"] == "bus_entries_lost"]
+    return sum(told) == 100
+
+
 async def test_a_group_nobody_reads_does_not_fill_redis_and_is_named_in_the_log(
     make_bus: MakeBus, redis: Redis
 ) -> None:
@@ -75,6 +83,7 @@ async def test_a_group_nobody_reads_does_not_fill_redis_and_is_named_in_the_log(
             await bus.publish(USER_CHANNEL, *events(100))
             await handle(subscription, 100)
             await until(lambda: has_length(redis, USER_CHANNEL, 0))
+            await until(lambda: all_told(logs))
 
     losses = [line for line in logs if line["event"] == "bus_entries_lost"]
     assert {tuple(loss["groups"]) for loss in losses} == {("abandoned",)}
