@@ -69,7 +69,7 @@ async def test_what_any_group_has_not_acknowledged_is_kept(
 
 async def all_told(logs: Sequence[Mapping[str, Any]]) -> bool:
     """The line comes after the trimming it tells of."""
-    told = [line["entries"] for line in logs if line["event"] == "bus_entries_lost"]
+    told: list[int] = [line["entries"] for line in logs if line["event"] == "bus_entries_lost"]
     return sum(told) == 100
 
 
