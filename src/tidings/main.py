@@ -137,6 +137,7 @@ def _include_routers(app: FastAPI, system: System) -> None:
             clock=system.clock,
             stopping=system.stopping,
             origin=origin(system.settings),
+            sender=system.settings.email_from,
         )
     )
 

@@ -127,7 +127,13 @@ async def _build(
     templates = TemplateService(store, clock=clock)
     workflows = WorkflowService(store, clock=clock, templates=templates)
     intake = Intake(
-        store=store, bus=bus, workflows=workflows, clock=clock, ids=ids, metrics=metrics
+        store=store,
+        bus=bus,
+        workflows=workflows,
+        clock=clock,
+        ids=ids,
+        metrics=metrics,
+        bus_channels=settings.bus_channels,
     )
     stack.push_async_callback(intake.aclose)
     return System(

@@ -48,7 +48,7 @@ def fleet(tmp_path: Path, postgres_url: str, redis_url: str) -> Iterator[Fleet]:
 
 
 async def test_all_workers_are_killed_and_every_address_is_reached(
-    fleet: Fleet, postgres_url: str
+    fleet: Fleet, postgres_url: str, tell: list[str]
 ) -> None:
     start_workers(fleet)
 
@@ -57,6 +57,7 @@ async def test_all_workers_are_killed_and_every_address_is_reached(
     store = await PostgresStore.open(postgres_url, clock=SystemClock())
     await until_settled(store, fleet)
     verdict = judge(accepted, read_ledger(fleet.ledger))
+    tell.append(in_words("all workers killed", accepted, verdict))
     assert len(accepted) == NUMBER
     assert_nothing_lost(verdict)
     assert verdict.repeated.total() <= SLOTS * 2
@@ -65,7 +66,7 @@ async def test_all_workers_are_killed_and_every_address_is_reached(
 
 
 async def test_redis_is_flushed_and_every_address_is_reached_once(
-    fleet: Fleet, postgres_url: str, redis_server: RedisServer
+    fleet: Fleet, postgres_url: str, redis_server: RedisServer, tell: list[str]
 ) -> None:
     start_workers(fleet)
 
@@ -74,6 +75,7 @@ async def test_redis_is_flushed_and_every_address_is_reached_once(
     store = await PostgresStore.open(postgres_url, clock=SystemClock())
     await until_settled(store, fleet)
     verdict = judge(accepted, read_ledger(fleet.ledger))
+    tell.append(in_words("Redis flushed", accepted, verdict))
     assert len(accepted) == NUMBER
     assert_nothing_lost(verdict)
     assert not verdict.repeated
@@ -81,7 +83,7 @@ async def test_redis_is_flushed_and_every_address_is_reached_once(
 
 
 async def test_the_one_process_on_sqlite_is_killed_and_every_address_is_reached(
-    tmp_path: Path,
+    tmp_path: Path, tell: list[str]
 ) -> None:
     database = tmp_path / "tidings.db"
     settings = {"TIDINGS_DATABASE_URL": f"sqlite:///{database}", "TIDINGS_SLOTS": str(SLOTS)}
@@ -94,6 +96,7 @@ async def test_the_one_process_on_sqlite_is_killed_and_every_address_is_reached(
     store = await SqliteStore.open(database, clock=SystemClock())
     assert await unfinished(store) == 0
     verdict = judge(accepted, read_ledger(fleet.ledger))
+    tell.append(in_words("the one process on SQLite killed", accepted, verdict))
     assert len(accepted) == NUMBER
     assert_nothing_lost(verdict)
     assert verdict.repeated.total() <= SLOTS
@@ -175,3 +178,10 @@ async def unanswered(store: Store) -> set[str]:
 def assert_nothing_lost(verdict: Verdict) -> None:
     assert not verdict.lost
     assert not verdict.unexpected
+
+
+def in_words(fault: str, accepted: list[str], verdict: Verdict) -> str:
+    return (
+        f"{fault}: {len(accepted)} accepted, {len(verdict.lost)} lost, "
+        f"{len(verdict.unexpected)} unexpected, {verdict.repeated.total()} repeated"
+    )

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from tidings.core.clock import Clock
 from tidings.core.ids import Ids
 from tidings.core.metrics import Metrics
+from tidings.core.models import USER_CHANNEL
 from tidings.core.ports import EventBus, Store
 from tidings.memory_bus import MemoryEventBus
 from tidings.notifications.intake import Intake
@@ -54,7 +55,15 @@ async def open_house(
     bus = bus or MemoryEventBus(metrics=metrics, clock=clock)
     templates = TemplateService(store, clock=clock)
     registry = WorkflowService(store, clock=clock, templates=templates)
-    intake = Intake(store=store, bus=bus, workflows=registry, clock=clock, ids=ids, metrics=metrics)
+    intake = Intake(
+        store=store,
+        bus=bus,
+        workflows=registry,
+        clock=clock,
+        ids=ids,
+        metrics=metrics,
+        bus_channels=(USER_CHANNEL, "ORDERS"),
+    )
     house = House(
         store=store,
         bus=bus,

@@ -67,6 +67,13 @@ BAD_REQUESTS: dict[str, tuple[str, str, bytes, int, str]] = {
     "a lone surrogate": ("POST", "/v1/events", event().replace(b"SHI", b"\\ud800"), 422, ""),
     "nesting without end": ("POST", "/v1/events", deep(10_000), 422, ""),
     "too many bytes": ("POST", "/v1/events", event(data={"a": "x" * 300_000}), 413, ""),
+    "a bus channel nobody reads": (
+        "POST",
+        "/v1/events",
+        event(channel="ELSEWHERE"),
+        422,
+        "channel",
+    ),
     "an unknown user": ("POST", "/v1/events", event(user_id="nobody"), 404, "user_id"),
     "an address with CR LF": (
         "POST",

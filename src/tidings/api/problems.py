@@ -9,7 +9,9 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
 
 from tidings.api.bodies import invalid_input
 from tidings.core.errors import (
@@ -72,7 +74,8 @@ def install_problems(app: FastAPI) -> None:
     """Make every error of the app a problem."""
     app.add_exception_handler(TidingsError, _handler(_answer_ours))
     app.add_exception_handler(RequestValidationError, _handler(_answer_validation))
-    app.add_exception_handler(HTTPException, _handler(_answer_http))
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(ClientDisconnect, _handler(_answer_nobody))
     app.add_exception_handler(Exception, _handler(_answer_unexpected))
 
 
@@ -118,9 +121,23 @@ def _answer_validation(error: RequestValidationError) -> Response:
     return problem_response(problem(invalid_input(error.errors())))
 
 
-def _answer_http(error: HTTPException) -> Response:
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is installed for
     name = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    return problem_response(_problem(error.status_code, name, error.detail), error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return problem_response(_problem(error.status_code, name, error.detail), headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods the path takes, over the routes that share it."""
+    routes = [one for one in request.app.routes if one.matches(request.scope)[0] is Match.PARTIAL]
+    return {method for one in routes for method in getattr(one, "methods", None) or ()}
+
+
+def _answer_nobody(_gone: ClientDisconnect) -> Response:
+    return Response(status_code=499)
 
 
 def _answer_unexpected(error: Exception) -> Response:

@@ -38,7 +38,9 @@ class EventBody(Body):
         description="Your own id for it: the same id is never taken twice.",
     )
     channel: str = pydantic.Field(
-        default=USER_CHANNEL, pattern=BUS_CHANNEL, description="The bus channel to publish it on."
+        default=USER_CHANNEL,
+        pattern=BUS_CHANNEL,
+        description="The bus channel to publish it on: one of TIDINGS_BUS_CHANNELS.",
     )
 
     def request(self, idempotency_key: str | None) -> EventRequest:

@@ -45,12 +45,14 @@ class Intake:
         clock: Clock,
         ids: Ids,
         metrics: Metrics,
+        bus_channels: Sequence[str] = (USER_CHANNEL,),
     ) -> None:
         self._composer = Composer(installation=store.installation)
         self._workflows = workflows
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
+        self._bus_channels = frozenset(bus_channels)
         self._store = store
         self._group = GroupCommit[Acceptance, Accepted](self._commit)
         self._publisher = Publisher(bus, metrics)
@@ -92,6 +94,10 @@ class Intake:
 
     async def take(self, request: EventRequest) -> AcceptedEvent:
         """Store one event of a known user; raises like `trigger`."""
+        if request.bus_channel not in self._bus_channels:
+            raise InvalidInput(
+                f"channel {request.bus_channel} is none of TIDINGS_BUS_CHANNELS", field="channel"
+            )
         acceptance = self._composer.event(request, event_id=self._ids.new(), now=self._clock.now())
         return await self._accept(acceptance)
 

@@ -15,7 +15,9 @@ from tidings.web.assets import Assets
 class Engine:
     """Page templates by name; what they show is escaped, wherever it came from."""
 
-    def __init__(self, assets: Assets, *, clock: Clock, title: str, origin: str) -> None:
+    def __init__(
+        self, assets: Assets, *, clock: Clock, title: str, origin: str, sender: str
+    ) -> None:
         self._clock = clock
         folder = files("tidings.web") / "pages"
         self._environment = minijinja.Environment(
@@ -29,7 +31,12 @@ class Engine:
                 "number": number,
                 "breakable": breakable,
             },
-            globals={"asset": assets.url, "site_title": title, "origin": origin},
+            globals={
+                "asset": assets.url,
+                "site_title": title,
+                "origin": origin,
+                "sender": sender,
+            },
             undefined_behavior="strict",
             trim_blocks=True,
             lstrip_blocks=True,

@@ -28,14 +28,16 @@ def pages_router(
     clock: Clock,
     stopping: asyncio.Event,
     title: str = "Tidings",
+    sender: str = "Tidings <tidings@localhost>",
     origin: str = "http://localhost:8000",
 ) -> APIRouter:
     """`/dashboard`, `/outbox`, `/docs`, their static files, and `/` leading to the dashboard.
 
-    `origin` is the address that the command to try on an empty page goes to.
+    `sender` is who mails come from, `origin` the address that the command to try on an empty page
+    goes to.
     """
     assets = Assets()
-    engine = Engine(assets, clock=clock, title=title, origin=origin)
+    engine = Engine(assets, clock=clock, title=title, origin=origin, sender=sender)
     router = APIRouter()
     router.include_router(_entrance(engine, assets))
     router.include_router(outbox_router(engine=engine, outbox=outbox, bus=bus, stopping=stopping))

@@ -76,3 +76,21 @@ async def test_the_frameworks_own_refusals_are_problems_too(client: httpx2.Async
     assert query.json()["field"] == "query.page"
     kinds = {one.headers["content-type"] for one in (unknown, method, query)}
     assert kinds == {"application/problem+json"}
+
+
+async def test_a_wrong_method_is_told_all_that_the_path_takes() -> None:
+    app = FastAPI()
+    install_problems(app)
+
+    @app.get("/things")
+    async def show() -> None: ...
+
+    @app.put("/things")
+    async def put() -> None: ...
+
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.delete("/things")
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, PUT"

@@ -19,7 +19,13 @@ def engine() -> Engine:
 
 
 def engine_by(moving: MovableClock) -> Engine:
-    return Engine(Assets(), clock=moving, title="Tidings", origin="http://localhost:8000")
+    return Engine(
+        Assets(),
+        clock=moving,
+        title="Tidings",
+        sender="a@example.com",
+        origin="http://localhost:8000",
+    )
 
 
 def test_a_page_tells_how_long_ago_by_the_clock_it_was_given() -> None:
