@@ -122,6 +122,7 @@ async def _build(
     bus = _open_bus(settings, metrics, clock)
     stack.push_async_callback(bus.aclose)
     outbox = Outbox(store, clock=clock, ids=ids)
+    stack.push_async_callback(outbox.aclose)
     providers = await _load_providers(settings, outbox, clock, stack)
     users = UserService(store, clock=clock)
     templates = TemplateService(store, clock=clock)

@@ -1,6 +1,7 @@
 """The dev outbox: every message the console provider took, to be looked at."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,12 +10,14 @@ import sqlalchemy as sa
 
 from tidings.core.clock import Clock
 from tidings.core.errors import InvalidInput, NotFound
+from tidings.core.group_commit import GroupCommit
 from tidings.core.ids import Ids
 from tidings.core.models import Content, Message
 from tidings.core.ports import Store
 from tidings.store.schema import deliveries, notifications, outbox
 
 _Query = sa.Select[Any]
+_Row = Mapping[str, object]
 
 #: where a search looks
 _SEARCHED = (outbox.c.address, outbox.c.recipient_name, outbox.c.subject, outbox.c.text)
@@ -40,15 +43,15 @@ class Outbox:
         self._store = store
         self._clock = clock
         self._ids = ids
+        self._group = GroupCommit[_Row, None](self._keep)
 
     async def __call__(self, message: Message) -> None:
-        """Keep one message."""
-        statement = sa.insert(outbox).values(self._row(message))
+        """Keep one message, in one commit with others that come meanwhile."""
+        await self._group.submit(self._row(message))
 
-        def keep(connection: sa.Connection) -> None:
-            connection.execute(statement)
-
-        await self._store.run(keep)
+    async def aclose(self) -> None:
+        """Wait until everything taken is kept."""
+        await self._group.aclose()
 
     async def recent(
         self, *, search: str = "", limit: int = 50, before: str | None = None
@@ -90,7 +93,16 @@ class Outbox:
 
         return await self._store.run(find)
 
-    def _row(self, message: Message) -> dict[str, object]:
+    async def _keep(self, rows: Sequence[_Row]) -> Sequence[None]:
+        statement = sa.insert(outbox)
+
+        def keep(connection: sa.Connection) -> None:
+            connection.execute(statement, list(rows))
+
+        await self._store.run(keep)
+        return [None] * len(rows)
+
+    def _row(self, message: Message) -> _Row:
         return {
             "id": self._ids.new(),
             "message_id": message.id,
