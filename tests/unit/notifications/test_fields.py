@@ -1,5 +1,6 @@
 import json
 import math
+import tracemalloc
 from typing import Any
 
 import orjson
@@ -73,6 +74,16 @@ def test_data_may_lie_as_deep_as_the_limit() -> None:
 def test_too_much_data_is_refused() -> None:
     with pytest.raises(PayloadTooLarge):
         check_data({"a": "x" * 262_144})
+
+
+def test_a_key_without_end_is_refused_before_it_is_multiplied() -> None:
+    tracemalloc.start()
+    with pytest.raises(InvalidInput, match="a key of more than 255 characters"):
+        check_data({"k" * 50_000: [0] * 60_000})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 20_000_000
 
 
 @pytest.mark.parametrize("value", ["", " ", "a b", "a\n", "\n", "é", "x" * 256, "a\0"])
