@@ -13,7 +13,7 @@ from tidings.core.clock import Clock
 from tidings.core.errors import Unavailable
 from tidings.core.logs import configure_logs, get_logger, join_host_logs
 from tidings.core.loops import pause
-from tidings.core.models import USER_CHANNEL, DeliveryState
+from tidings.core.models import USER_CHANNEL, DeliveryState, EventState
 from tidings.core.ports import Worker
 from tidings.core.process import run_until_signal
 from tidings.main import create_app, listen, origin, serve
@@ -204,7 +204,8 @@ def all_workers(system: System) -> tuple[Worker, ...]:
 
 def _is_settled(explanation: Explanation) -> bool:
     deliveries = [one for each in explanation.notifications for one in each.deliveries]
-    return explanation.state != "due" and all(one.state not in _UNDER_WAY for one in deliveries)
+    planned = explanation.state != EventState.DUE
+    return planned and all(one.state not in _UNDER_WAY for one in deliveries)
 
 
 def _greet(url: str, settings: Settings) -> None:

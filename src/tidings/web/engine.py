@@ -1,7 +1,6 @@
 """Renders the pages: one minijinja engine over `web/pages`, strict and escaping everything."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -45,9 +44,6 @@ class Engine:
     def render(self, name: str, **context: Any) -> str:
         """A page or a part of one as HTML."""
         return self._environment.render_template(name, now=self._clock.now(), **context)
-
-
-Render = Callable[..., str]
 
 
 def iso(moment: datetime) -> str:
