@@ -1,0 +1,97 @@
+"""Commands that talk to a running system over HTTP."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from tidings.cli.calls import AsJson, Url, ask, show
+from tidings.cli.root import app
+from tidings.core.errors import InvalidInput
+
+
+@app.command(epilog='Example: tidings send ana@example.com "Dinner is ready" --subject Dinner')
+def send(
+    to: Annotated[str, typer.Argument(help="An e-mail address.")],
+    text: Annotated[str, typer.Argument(help="What to say.")],
+    subject: Annotated[str | None, typer.Option(help="The subject line.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send one e-mail without any workflow."""
+    event_id = ask(url, lambda client: client.send(to, text, subject=subject))
+    show({"event_id": event_id}, _accepted(event_id, url), as_json=as_json)
+
+
+@app.command(epilog="""Example: tidings trigger ORDER_SHIPPED u1 --data '{"order": "A-7"}'""")
+def trigger(
+    event_type: Annotated[str, typer.Argument(help="What happened.")],
+    user_id: Annotated[str, typer.Argument(help="To whom.")],
+    data: Annotated[str, typer.Option(help="What templates may say of it, as JSON.")] = "{}",
+    key: Annotated[str | None, typer.Option(help="Idempotency key.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that something happened to a user."""
+    parsed = _parse(data)
+    event_id = ask(
+        url, lambda client: client.trigger(event_type, user_id, parsed, idempotency_key=key)
+    )
+    show({"event_id": event_id}, _accepted(event_id, url), as_json=as_json)
+
+
+@app.command(epilog="Example: tidings explain 01a206e6-6ca0-7000-a741-c8e0f148a620 --json")
+def explain(
+    event_id: Annotated[str, typer.Argument(help="The event's id.")],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what an event led to, and why."""
+    explanation = ask(url, lambda client: client.explain(event_id))
+    show(explanation, story(explanation), as_json=as_json)
+
+
+def story(explanation: Mapping[str, Any]) -> str:
+    """An explanation as lines a person can read."""
+    lines = [f"{explanation['type']} {explanation['event_id']}: {explanation['state']}"]
+    if explanation.get("reason"):
+        lines.append(f"  {explanation['reason']}")
+    for notification in explanation["notifications"]:
+        lines.append(f"  {notification['workflow']}: {notification['state']}")
+        lines += [_decision_line(decision) for decision in notification["decisions"]]
+        for delivery in notification["deliveries"]:
+            lines += _delivery_lines(delivery)
+    return "\n".join(lines)
+
+
+def _accepted(event_id: str, url: str | None) -> str:
+    where = f" --url {url}" if url else ""
+    return f"Accepted. To see what became of it: tidings explain {event_id}{where}"
+
+
+def _decision_line(decision: Mapping[str, Any]) -> str:
+    return f"    {decision['verdict']} ({decision['rule']}): {decision['reason']}"
+
+
+def _delivery_lines(delivery: Mapping[str, Any]) -> list[str]:
+    reason = f": {delivery['reason']}" if delivery.get("reason") else ""
+    attempts = [
+        f"      {one['started_at']} {one['provider']}: {one['outcome']} {one.get('error') or ''}"
+        for one in delivery["attempts"]
+    ]
+    return [f"    {delivery['channel']}: {delivery['state']}{reason}", *attempts]
+
+
+def _parse(data: str) -> Mapping[str, Any]:
+    try:
+        parsed = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"--data is not JSON: {error}", field="data") from None
+    if not isinstance(parsed, dict):
+        raise InvalidInput("--data must be a JSON object", field="data")
+    return parsed
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,40 @@
+"""What commands that call a running system share."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from tidings.client import AsyncClient
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the system answers; else TIDINGS_URL, else this machine's TIDINGS_PORT."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Result = TypeVar("Result")
+
+
+def ask(url: str | None, question: Callable[["AsyncClient"], Awaitable[Result]]) -> Result:
+    """What a running system answers; raises the errors it answers with."""
+    from tidings.client import AsyncClient
+    from tidings.wiring import load_settings
+
+    settings = load_settings()
+    found = url or settings.url or f"http://localhost:{settings.port}"
+
+    async def answer() -> Result:
+        async with AsyncClient(found) as client:
+            return await question(client)
+
+    return asyncio.run(answer())
+
+
+def show(machine: Mapping[str, Any], person: str, *, as_json: bool) -> None:
+    """Print what a command found, for a machine or for a person."""
+    typer.echo(json.dumps(machine, indent=2, ensure_ascii=False) if as_json else person)
