@@ -16,11 +16,13 @@ from starlette.routing import Match
 from tidings.api.bodies import invalid_input
 from tidings.core.errors import (
     Conflict,
+    Forbidden,
     InvalidInput,
     NotFound,
     Overloaded,
     PayloadTooLarge,
     TidingsError,
+    Unauthorized,
     Unavailable,
 )
 from tidings.core.logs import get_logger
@@ -33,6 +35,8 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 KINDS: Mapping[type[TidingsError], tuple[int, str]] = {
     PayloadTooLarge: (413, "payload-too-large"),
     InvalidInput: (422, "invalid-input"),
+    Unauthorized: (401, "unauthorized"),
+    Forbidden: (403, "forbidden"),
     NotFound: (404, "not-found"),
     Conflict: (409, "conflict"),
     Overloaded: (429, "overloaded"),
