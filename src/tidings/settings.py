@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     port: Annotated[int, pydantic.Field(ge=0, le=65535)] = 8000
     #: where the command line finds the system; None: on this machine, at `port`
     url: str | None = None
+    #: the key the command line sends
+    api_key: str | None = pydantic.Field(default=None, repr=False)
     #: answer other machines though no key is configured
     allow_unauthenticated: bool = False
     #: proxies whose X-Forwarded-For is believed, comma separated addresses
