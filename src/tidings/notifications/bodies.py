@@ -90,13 +90,17 @@ class AcceptedOut(pydantic.BaseModel):
 class BulkItemOut(pydantic.BaseModel):
     """What became of one event of a bulk: its id, or a problem."""
 
-    model_config = pydantic.ConfigDict(extra="allow")
-
     status: int = pydantic.Field(description="202, or the status of the problem.")
     event_id: str | None = None
     replayed: bool = pydantic.Field(
         default=False, description="True where the same event was accepted before."
     )
+    type: str | None = pydantic.Field(
+        default=None, description="The type of the problem, where it is one."
+    )
+    title: str | None = None
+    detail: str | None = None
+    field: str | None = None
 
 
 class BulkOut(pydantic.BaseModel):
