@@ -76,7 +76,7 @@ def problem(error: TidingsError) -> dict[str, Any]:
 
 def install_problems(app: FastAPI) -> None:
     """Make every error of the app a problem."""
-    app.add_exception_handler(TidingsError, _handler(_answer_ours))
+    app.add_exception_handler(TidingsError, _handler(answer_error))
     app.add_exception_handler(RequestValidationError, _handler(_answer_validation))
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(ClientDisconnect, _handler(_answer_nobody))
@@ -91,6 +91,20 @@ def problem_response(body: Mapping[str, Any], headers: Mapping[str, str] | None 
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),
     )
+
+
+def answer_error(error: TidingsError) -> Response:
+    """An error of our tree as the response it stands for, with the headers that belong to it."""
+    body = problem(error)
+    if body["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _answer_unexpected(error)
+    return problem_response(body, _headers_of(error))
+
+
+def _headers_of(error: TidingsError) -> Mapping[str, str]:
+    if isinstance(error, Unavailable):
+        return {"Retry-After": str(ceil(error.retry_after))}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
 
 
 def _documented(status: int) -> dict[str, Any]:
@@ -111,14 +125,6 @@ def _problem(status: int, name: str, detail: str, *, field: str = "") -> dict[st
         "detail": detail,
     }
     return {**body, "field": field} if field else body
-
-
-def _answer_ours(error: TidingsError) -> Response:
-    if isinstance(error, Unavailable):
-        return problem_response(problem(error), {"Retry-After": str(ceil(error.retry_after))})
-    if problem(error)["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _answer_unexpected(error)
-    return problem_response(problem(error))
 
 
 def _answer_validation(error: RequestValidationError) -> Response:
