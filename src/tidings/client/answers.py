@@ -148,6 +148,28 @@ class Workflow(TypedDict):
     critical: bool
 
 
+ScopeName = Literal["admin", "trigger", "read"]
+
+
+class Key(TypedDict):
+    """A key without its secret."""
+
+    id: str
+    name: str
+    scopes: list[ScopeName]
+    created_by: str
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+
+
+class NewKey(Key):
+    """A key just made: `key` is what to send, and is shown only now."""
+
+    key: str
+
+
 class Preference(Protocol):
     """A `tidings.Preference`."""
 

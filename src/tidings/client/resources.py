@@ -1,8 +1,18 @@
-"""What `AsyncClient` keeps under a name of its own: users and workflows."""
+"""What `AsyncClient` keeps under a name of its own: users, workflows and keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from tidings.client.answers import Definition, Preference, PreferenceItem, User, Workflow
+from tidings.client.answers import (
+    Definition,
+    Key,
+    NewKey,
+    Preference,
+    PreferenceItem,
+    ScopeName,
+    User,
+    Workflow,
+)
 from tidings.client.problems import part_of
 from tidings.client.transport import Transport, path_of
 
@@ -67,3 +77,30 @@ class Workflows:
     async def list(self) -> Sequence[Workflow]:
         """The published workflows, in the order of their keys."""
         return tuple(part_of(await self._transport.get(path_of("workflows")), "workflows"))
+
+
+class Keys:
+    """Keys of the API; all of it needs one with the scope `admin`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def create(
+        self, name: str, scopes: Collection[ScopeName], *, expires_at: datetime | None = None
+    ) -> NewKey:
+        """Make a key; the answer alone holds it. Never repeated by itself: look at `list` first.
+
+        Raises InvalidInput, and Conflict where two of that name are live already.
+        """
+        body = {"name": name, "scopes": list(scopes), "expires_at": expires_at}
+        key: NewKey = await self._transport.post(path_of("keys"), body)
+        return key
+
+    async def list(self) -> Sequence[Key]:
+        """Every key there ever was, in the order they were made."""
+        return tuple(part_of(await self._transport.get(path_of("keys")), "keys"))
+
+    async def revoke(self, key_id: str) -> Key:
+        """End a key, at the latest within a second everywhere. Raises NotFound."""
+        key: Key = await self._transport.delete(path_of("keys", key_id))
+        return key

@@ -1,10 +1,20 @@
 """What `Client` keeps under a name of its own: the resources of `AsyncClient`, without `await`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from tidings.client.answers import Definition, Preference, PreferenceItem, User, Workflow
+from tidings.client.answers import (
+    Definition,
+    Key,
+    NewKey,
+    Preference,
+    PreferenceItem,
+    ScopeName,
+    User,
+    Workflow,
+)
 from tidings.client.loop_thread import LoopThread
-from tidings.client.resources import Users, Workflows
+from tidings.client.resources import Keys, Users, Workflows
 
 
 class SyncUsers:
@@ -60,3 +70,28 @@ class SyncWorkflows:
     def list(self) -> Sequence[Workflow]:
         """The published workflows, in the order of their keys."""
         return self._thread.wait_for(self._workflows.list())
+
+
+class SyncKeys:
+    """Keys of the API; all of it needs one with the scope `admin`."""
+
+    def __init__(self, keys: Keys, thread: LoopThread) -> None:
+        self._keys = keys
+        self._thread = thread
+
+    def create(
+        self, name: str, scopes: Collection[ScopeName], *, expires_at: datetime | None = None
+    ) -> NewKey:
+        """Make a key; the answer alone holds it. Never repeated by itself: look at `list` first.
+
+        Raises InvalidInput, and Conflict where two of that name are live already.
+        """
+        return self._thread.wait_for(self._keys.create(name, scopes, expires_at=expires_at))
+
+    def list(self) -> Sequence[Key]:
+        """Every key there ever was, in the order they were made."""
+        return self._thread.wait_for(self._keys.list())
+
+    def revoke(self, key_id: str) -> Key:
+        """End a key, at the latest within a second everywhere. Raises NotFound."""
+        return self._thread.wait_for(self._keys.revoke(key_id))

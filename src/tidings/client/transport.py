@@ -60,9 +60,9 @@ class Transport:
         """Make something new; repeated only under a key."""
         return await self._call("POST", path, body=body, idempotency_key=idempotency_key)
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str) -> Any:
         """Take it away."""
-        await self._call("DELETE", path)
+        return await self._call("DELETE", path)
 
     async def aclose(self) -> None:
         """Close the connections."""
