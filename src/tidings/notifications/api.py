@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import orjson
 import pydantic
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic.json_schema import SkipJsonSchema
 
 from tidings.api.bodies import invalid_input, json_body, read_body
 from tidings.api.problems import problem, problem_responses
@@ -39,7 +40,7 @@ WorkflowKey = Annotated[str, Path(pattern=f"^{KEY}$", description="The workflow'
 EventId = Annotated[str, Path(description="The id you gave the event, or the one you were given.")]
 
 Source = Annotated[
-    str | None,
+    str | SkipJsonSchema[None],
     Query(
         min_length=1,
         max_length=255,

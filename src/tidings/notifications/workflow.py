@@ -16,7 +16,14 @@ from tidings.notifications.fields import EVENT_TYPE
 Key = Annotated[str, pydantic.Field(pattern=f"^{KEY}$")]
 EventType = Annotated[str, pydantic.Field(pattern=EVENT_TYPE)]
 Channel = Annotated[str, pydantic.Field(pattern=f"^{CHANNEL}$")]
-Amount = Annotated[int, pydantic.Field(ge=0, le=100_000_000)]
+
+
+def _whole(value: object) -> object:
+    """To JSON, 2.0 is an integer like any other."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Amount = Annotated[int, pydantic.Field(ge=0, le=100_000_000), pydantic.BeforeValidator(_whole)]
 
 
 def _require_kind(schema: dict[str, Any]) -> None:
