@@ -1,7 +1,7 @@
 """A server on loopback that answers what a test tells it to, and keeps what it was asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -49,7 +49,7 @@ class Script:
 
 
 @asynccontextmanager
-async def scripted(answers: Sequence[bytes]) -> AsyncIterator[Script]:
+async def scripted(answers: Iterable[bytes]) -> AsyncIterator[Script]:
     """A server for these answers, at `url`."""
     script = Script(answers=iter(answers))
     server = await asyncio.start_server(script.talk, "127.0.0.1", 0)

@@ -1,5 +1,8 @@
 """The clients with keys, and the keys by the clients."""
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,3 +69,28 @@ async def test_refusals_about_keys_are_errors_of_our_tree(fleet: Fleet) -> None:
             await client.keys.revoke("aaaaaaaa")
 
     assert past.value.field == "expires_at"
+
+
+async def test_the_command_line_sends_the_key_of_its_setting(fleet: Fleet) -> None:
+    admin = await first_key(fleet)
+
+    refused = send(fleet)
+    sent = send(fleet, TIDINGS_API_KEY=admin["key"])
+
+    assert refused.returncode == 1
+    assert "needs a key" in refused.stderr
+    assert sent.returncode == 0
+    assert admin["key"] not in sent.stdout + sent.stderr
+
+
+def send(fleet: Fleet, **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tidings", "send", "ann@example.com", "hi", "--url", fleet.url]
+    environment = {name: value for name, value in os.environ.items() if name != "TIDINGS_API_KEY"}
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=fleet.folder,
+        env=environment | settings,
+        check=False,
+    )

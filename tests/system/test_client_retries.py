@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -115,6 +116,16 @@ async def test_what_does_not_pass_by_itself_is_raised_at_once(status: int) -> No
             await told.client.trigger("ORDERED", "u1")
 
     assert told.pauses == []
+
+
+async def test_what_does_not_settle_in_time_is_a_timeout() -> None:
+    due = says(200, {"state": "due", "notifications": []})
+
+    async with scripted(repeat(due)) as server, AsyncClient(server.url) as client:
+        with pytest.raises(TimeoutError):
+            await client.settled("e1", seconds=0.3)
+
+    assert len(server.asked) > 1
 
 
 async def test_retries_end_with_the_last_error() -> None:
