@@ -18,6 +18,7 @@ UNSAYABLE = re.compile(
     "this Idempotency-Key came before with another body"
     "|id .* came before with another content"
     "|channel .* is (none of TIDINGS_BUS_CHANNELS|for Tidings' own news)"
+    "|(the body|data) has more than .* bytes"
     "|data.* is an integer beyond 64 bits"
     "|body: give a query or a body, not both"
     "|email: (give .*email=… or a JSON body|Field required)"
