@@ -23,6 +23,7 @@ from tidings.core.logs import get_logger
 from tidings.core.process import run_until_signal
 from tidings.notifications.api import notifications_router
 from tidings.settings import Settings
+from tidings.templates.api import templates_router
 from tidings.users.api import users_router
 from tidings.web.pages import pages_router
 from tidings.wiring import System, load_settings, open_service
@@ -125,6 +126,7 @@ def _include_routers(app: FastAPI, system: System) -> None:
         )
     )
     app.include_router(users_router(system.users))
+    app.include_router(templates_router(system.templates))
     app.include_router(analytics_router(system.analytics))
     app.include_router(health_router(system.metrics, {"database": system.store.now}))
     app.include_router(

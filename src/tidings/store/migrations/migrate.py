@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tidings.core.errors import ConfigurationError
 
 #: every revision this program knows, oldest first; a new migration adds its own here
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0003")
 
 #: names the lock in PostgreSQL: two processes never migrate one database at once
 _ADVISORY_LOCK = 0x7469_6469_6E67_7300
