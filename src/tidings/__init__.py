@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tidings.client import AsyncClient
     from tidings.notification_system import NotificationSystem
-    from tidings.notifications.workflow import ChannelStep, Delay, Email, Workflow
+    from tidings.notifications.workflow import ChannelStep, Delay, Email, InApp, Workflow
     from tidings.users.people import Preference
 
 __version__ = "0.1.0"
@@ -16,6 +16,7 @@ __all__ = [
     "ChannelStep",
     "Delay",
     "Email",
+    "InApp",
     "NotificationSystem",
     "Preference",
     "Workflow",
@@ -27,6 +28,7 @@ _HOMES = {
     "ChannelStep": "tidings.notifications.workflow",
     "Delay": "tidings.notifications.workflow",
     "Email": "tidings.notifications.workflow",
+    "InApp": "tidings.notifications.workflow",
     "Preference": "tidings.users.people",
     "Workflow": "tidings.notifications.workflow",
 }

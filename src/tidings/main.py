@@ -21,6 +21,7 @@ from tidings.api.problems import SCHEMA, install_problems
 from tidings.core.errors import ConfigurationError
 from tidings.core.logs import get_logger
 from tidings.core.process import run_until_signal
+from tidings.inbox.api import inbox_router
 from tidings.notifications.api import notifications_router
 from tidings.settings import Settings
 from tidings.templates.api import templates_router
@@ -127,6 +128,7 @@ def _include_routers(app: FastAPI, system: System) -> None:
     )
     app.include_router(users_router(system.users))
     app.include_router(templates_router(system.templates))
+    app.include_router(inbox_router(system.inbox))
     app.include_router(analytics_router(system.analytics))
     app.include_router(health_router(system.metrics, {"database": system.store.now}))
     app.include_router(
