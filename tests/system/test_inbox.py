@@ -1,16 +1,19 @@
 """The Inbox Service on both databases."""
 
 import asyncio
+import uuid
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 
+from tests.system.postgres_sessions import until
 from tidings.core.errors import InvalidInput, NotFound
-from tidings.core.ids import Ids
 from tidings.core.models import IN_APP, Content, Message
 from tidings.core.ports import Store
 from tidings.inbox.items import Counts, FeedItem, FeedPage, Mark, Status
 from tidings.inbox.service import InboxService
+from tidings.store.postgres import PostgresStore
 from tidings.testing.clock import MovableClock
 from tidings.users.service import UserService
 
@@ -22,6 +25,14 @@ IDS = [
     "5c4b1c3a-0000-8000-8000-000000000004",
 ]
 FIRST, SECOND, THIRD, FOURTH = IDS
+
+OTHERS_ITEM = """
+INSERT INTO feed (id, user_id, workflow, body, created_at) VALUES ($1, 'ann', 'w', 'b', now())
+"""
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 @pytest.fixture
@@ -111,9 +122,19 @@ async def test_pages_follow_one_another_and_count_the_whole_feed(four: InboxServ
     assert first.counts == second.counts == Counts(unseen=4, unread=4)
 
 
-async def test_items_of_one_moment_are_each_shown_once(inbox: InboxService) -> None:
-    made = Ids()
-    await asyncio.gather(*(inbox.add(message(made.new())) for _ in range(50)))
+class StoppedClock(MovableClock):
+    """It is always the same moment."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+
+
+async def test_items_of_one_moment_are_each_shown_once(store: Store) -> None:
+    users = UserService(store, StoppedClock())
+    await users.put("ann")
+    inbox = InboxService(store, clock=StoppedClock(), users=users)
+    for _ in range(50):
+        await inbox.add(message(str(uuid.uuid4())))
 
     seen, before = [], None
     while True:
@@ -124,6 +145,30 @@ async def test_items_of_one_moment_are_each_shown_once(inbox: InboxService) -> N
         before = page.next
 
     assert (len(seen), len(set(seen))) == (50, 50)
+
+
+@pytest.mark.postgres
+async def test_no_two_workers_can_each_hold_what_the_other_waits_for(
+    migrated_postgres_url: str,
+) -> None:
+    clock, low, high = MovableClock(), *sorted(IDS)[:2]
+    store = await PostgresStore.open(migrated_postgres_url, clock=clock)
+    inbox = InboxService(store, clock=clock, users=UserService(store, clock))
+    other_worker = await asyncpg.connect(migrated_postgres_url)
+    transaction = other_worker.transaction()
+    await transaction.start()
+    await other_worker.execute(OTHERS_ITEM, low)
+
+    # the first is a commit of its own, the others are one in the wrong order
+    adding = asyncio.gather(*(inbox.add(message(each)) for each in (sorted(IDS)[2], high, low)))
+    await until(lambda: other_worker.fetchval(WAITING))
+    await other_worker.execute("SET LOCAL lock_timeout = '2s'")
+    await other_worker.execute(OTHERS_ITEM, high)
+    await transaction.commit()
+    await adding
+
+    await other_worker.close()
+    await store.aclose()
 
 
 @pytest.mark.parametrize(
