@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from tidings.main import create_app
-from tidings.store.schema import metadata
+from tidings.store.schema import audit, metadata
 from tidings.testing.fake_system import FakeSystem
 
 JSON = {"Content-Type": "application/json"}
@@ -29,6 +29,7 @@ class Api:
             return {
                 table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
                 for table in metadata.sorted_tables
+                if table is not audit  # it keeps what was asked for, however it was answered
             }
 
         return await self.system.services.store.run(count)
