@@ -67,6 +67,16 @@ def load_settings(**overrides: object) -> Settings:
     return read_settings(providers=installed_providers(), **overrides)
 
 
+def bus_groups(settings: Settings) -> Mapping[str, tuple[str, ...]]:
+    """Our groups on each bus channel, which whoever publishes first creates."""
+    both = (NOTIFICATION_GROUP, ANALYTICS_GROUP)
+    return {
+        **dict.fromkeys(settings.bus_channels, both),
+        DELIVERY_CHANNEL: both,
+        DEAD_LETTER_CHANNEL: (NOTIFICATION_GROUP,),
+    }
+
+
 @asynccontextmanager
 async def open_service(stopping: asyncio.Event, *, publish: bool = False) -> AsyncIterator[System]:
     """Open the system of a process that is one of several: by the environment, with its logs.
@@ -209,11 +219,7 @@ async def _open_store(settings: Settings, clock: Clock) -> Store:
 
 
 def _open_bus(settings: Settings, metrics: Metrics, clock: Clock) -> EventBus:
-    groups: dict[str, tuple[str, ...]] = dict.fromkeys(
-        settings.bus_channels, (NOTIFICATION_GROUP, ANALYTICS_GROUP)
-    )
-    groups[DELIVERY_CHANNEL] = (NOTIFICATION_GROUP, ANALYTICS_GROUP)
-    groups[DEAD_LETTER_CHANNEL] = (NOTIFICATION_GROUP,)
+    groups = bus_groups(settings)
     if settings.redis_url is None:
         from tidings.memory_bus import MemoryEventBus
 
