@@ -44,7 +44,7 @@ def create_app(system: System) -> FastAPI:
     _include_routers(app, system)
     if not system.settings.allow_unauthenticated:
         app.add_middleware(LoopbackOnly)
-    app.add_middleware(AccessLog)
+    app.add_middleware(AccessLog, metrics=system.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
@@ -126,7 +126,9 @@ def _include_routers(app: FastAPI, system: System) -> None:
     )
     app.include_router(users_router(system.users))
     app.include_router(analytics_router(system.analytics))
-    app.include_router(health_router(system.metrics, {"database": system.store.now}))
+    app.include_router(
+        health_router(system.metrics, {"database": system.store.now}, look=system.backlog.look)
+    )
     app.include_router(
         pages_router(
             analytics=system.analytics,

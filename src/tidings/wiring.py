@@ -28,6 +28,7 @@ from tidings.notifications.service import NotificationService
 from tidings.notifications.workflow import Workflow
 from tidings.notifications.workflows import WorkflowService
 from tidings.settings import Settings, read_settings
+from tidings.store.backlog import Backlog
 from tidings.store.dead_letters import DeadLetters
 from tidings.store.outbox import Outbox
 from tidings.templates.service import TemplateService
@@ -46,6 +47,7 @@ class System:
     ids: Ids
     metrics: Metrics
     store: Store
+    backlog: Backlog
     bus: EventBus
     users: UserService
     templates: TemplateService
@@ -153,6 +155,7 @@ async def _build(
         ids=ids,
         metrics=metrics,
         store=store,
+        backlog=Backlog(store, metrics=metrics, channels=tuple(providers)),
         bus=bus,
         users=users,
         templates=templates,

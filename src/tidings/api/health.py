@@ -24,8 +24,8 @@ class ReadinessOut(pydantic.BaseModel):
     checks: dict[str, str] = pydantic.Field(description="`ok`, or the reason why not.")
 
 
-def health_router(metrics: Metrics, checks: Mapping[str, Check]) -> APIRouter:
-    """`/healthz`, `/readyz` (names what is wrong) and `/metrics`."""
+def health_router(metrics: Metrics, checks: Mapping[str, Check], *, look: Check) -> APIRouter:
+    """`/healthz`, `/readyz` (names what is wrong) and `/metrics`, after a `look`."""
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz", operation_id="healthz", summary="The process lives")
@@ -53,6 +53,7 @@ def health_router(metrics: Metrics, checks: Mapping[str, Check]) -> APIRouter:
         response_class=Response,
     )
     async def show_metrics() -> Response:
+        await look()
         return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router
