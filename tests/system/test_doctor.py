@@ -50,14 +50,27 @@ async def test_sqlite_with_redis_is_a_failure(monkeypatch: pytest.MonkeyPatch) -
     assert faults(await examine()) == {"combination": Level.FAILURE, "Redis": Level.FAILURE}
 
 
-@pytest.mark.parametrize(("allowed", "level"), [("0", Level.FAILURE), ("1", Level.WARNING)])
-async def test_a_door_that_is_open_to_others_is_told(
-    monkeypatch: pytest.MonkeyPatch, allowed: str, level: Level
+@pytest.mark.parametrize(("allowed", "told"), [("0", "refused"), ("1", "everybody")])
+async def test_a_door_without_a_lock_is_told(
+    monkeypatch: pytest.MonkeyPatch, allowed: str, told: str
 ) -> None:
     monkeypatch.setenv("TIDINGS_HOST", "0.0.0.0")
     monkeypatch.setenv("TIDINGS_ALLOW_UNAUTHENTICATED", allowed)
 
-    assert faults(await examine()) == {"open door": level}
+    findings = await examine()
+
+    assert faults(findings) == {"open door": Level.WARNING}
+    assert told in by_check(findings)["open door"].found
+
+
+async def test_a_key_locks_the_door(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "tidings.db") as connection:
+        connection.execute("CREATE TABLE api_keys (id TEXT)")
+        connection.execute("INSERT INTO api_keys VALUES ('k1')")
+    connection.close()
+    monkeypatch.setenv("TIDINGS_HOST", "0.0.0.0")
+
+    assert faults(await examine()) == {}
 
 
 async def test_templates_and_workflows_that_do_not_load_are_told(
@@ -90,6 +103,8 @@ async def test_a_database_of_a_newer_program_is_told(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "tidings.db") as connection:
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+        connection.execute("CREATE TABLE installation (suits TEXT)")
+        connection.execute("INSERT INTO installation VALUES ('9998')")
     connection.close()
 
     assert faults(await examine()) == {"database schema": Level.FAILURE}

@@ -45,6 +45,20 @@ async def test_a_migrated_database_has_the_current_schema(migrated_postgres_url:
     assert faults(findings) == {}
 
 
+async def test_a_newer_schema_that_serves_this_program_is_an_upgrade_under_way(
+    migrated_postgres_url: str,
+) -> None:
+    session = await asyncpg.connect(migrated_postgres_url)
+    await session.execute("UPDATE alembic_version SET version_num = '9999'")
+    served = await postgres_checkup.check_up(migrated_postgres_url, clock=MovableClock())
+    await session.execute("UPDATE installation SET suits = '9998'")
+    unserved = await postgres_checkup.check_up(migrated_postgres_url, clock=MovableClock())
+    await session.close()
+
+    assert faults(served) == {"database schema": Level.WARNING}
+    assert faults(unserved) == {"database schema": Level.FAILURE}
+
+
 async def test_looking_at_a_fresh_database_makes_nothing_in_it(postgres_url: str) -> None:
     await postgres_checkup.check_up(postgres_url, clock=MovableClock())
 

@@ -24,3 +24,10 @@ def test_a_newer_schema_needs_the_newer_program() -> None:
 
     assert finding.level is Level.FAILURE
     assert "start the newer Tidings" in finding.remedy
+
+
+def test_a_newer_schema_that_serves_this_program_is_an_upgrade_under_way() -> None:
+    finding = checkup.schema_finding("9999", REVISIONS[0])
+
+    assert finding.level is Level.WARNING
+    assert "finish the upgrade" in finding.remedy

@@ -10,7 +10,8 @@ import asyncpg
 from tidings.core.checkup import Finding, clock_finding, failure, ok, warning
 from tidings.core.clock import Clock
 from tidings.core.errors import ConfigurationError
-from tidings.store.checkup import schema_finding
+from tidings.store.checkup import SUITS, schema_finding
+from tidings.store.migrations.migrate import REVISIONS
 from tidings.store.postgres.connections import (
     CONNECT_SECONDS,
     HOT_CONNECTIONS,
@@ -138,15 +139,18 @@ async def _examine(
         ok(REACHABLE, f"answers in {milliseconds:.0f} ms"),
         *judge(Facts(**values, usual_synchronous_commit=usual_commit)),
         clock_finding("PostgreSQL clock", asked=asked, answered=answered, theirs=theirs),
-        schema_finding(await _revision(session)),
+        schema_finding(*await _schema(session)),
     ]
 
 
-async def _revision(session: "Session") -> str | None:
+async def _schema(session: "Session") -> tuple[str | None, str | None]:
+    """The revision, and the oldest that a newer one serves."""
     if await session.fetchval("SELECT to_regclass('alembic_version')") is None:
-        return None
-    found: str | None = await session.fetchval("SELECT version_num FROM alembic_version")
-    return found
+        return None, None
+    revision = await session.fetchval("SELECT version_num FROM alembic_version")
+    if revision is None or revision in REVISIONS:
+        return revision, None
+    return revision, await session.fetchval(SUITS)
 
 
 def _unreachable(error: BaseException) -> Finding:

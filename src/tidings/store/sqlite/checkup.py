@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from tidings.core.checkup import Finding, failure, ok, warning
-from tidings.store.checkup import schema_finding
+from tidings.store.checkup import SUITS, schema_finding
+from tidings.store.migrations.migrate import REVISIONS
 from tidings.store.sqlite.file_lock import holder_of
 
 FILE = "database"
@@ -87,7 +88,7 @@ def _user(path: Path) -> Finding:
 def _schema(path: Path) -> Finding:
     try:
         with closing(_read_only(path)) as connection:
-            return schema_finding(_revision(connection))
+            return schema_finding(*_revisions(connection))
     except sqlite3.Error as error:
         return failure(
             "database schema",
@@ -96,12 +97,15 @@ def _schema(path: Path) -> Finding:
         )
 
 
-def _revision(connection: sqlite3.Connection) -> str | None:
+def _revisions(connection: sqlite3.Connection) -> tuple[str | None, str | None]:
+    """The schema's, and the oldest that a newer one serves."""
     tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'alembic_version'"
     if not connection.execute(tables).fetchone()[0]:
-        return None
+        return None, None
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    return str(row[0]) if row else None
+    if row is None or row[0] in REVISIONS:
+        return (row[0] if row else None), None
+    return row[0], connection.execute(SUITS).fetchone()[0]
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
