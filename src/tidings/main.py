@@ -44,7 +44,7 @@ def create_app(system: System, services: Sequence[str] = ()) -> FastAPI:
         for router in _service(name)(system):
             app.include_router(router)
     app.include_router(keys_router(system.keys, system.audit))
-    app.include_router(health_router(system.metrics, readiness(system)))
+    app.include_router(health_router(system.metrics, readiness(system), look=system.backlog.look))
     guard(app, system)
     describe(app)
     return app

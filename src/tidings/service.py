@@ -76,7 +76,7 @@ def health_app(system: System) -> FastAPI:
     """What a worker answers: whether it lives, whether it can work, and its metrics."""
     app = FastAPI(openapi_url=None)
     install_problems(app)
-    app.include_router(health_router(system.metrics, readiness(system)))
+    app.include_router(health_router(system.metrics, readiness(system), look=system.backlog.look))
     guard(app, system)
     return app
 
@@ -100,4 +100,4 @@ def guard(app: FastAPI, system: System) -> None:
         clock=system.clock,
         allow_unauthenticated=system.settings.allow_unauthenticated,
     )
-    app.add_middleware(AccessLog)
+    app.add_middleware(AccessLog, metrics=system.metrics)

@@ -33,6 +33,7 @@ from tidings.notifications.service import NotificationService
 from tidings.notifications.workflow import Workflow
 from tidings.notifications.workflows import WorkflowService
 from tidings.settings import Settings, read_settings
+from tidings.store.backlog import Backlog
 from tidings.store.dead_letters import DeadLetters
 from tidings.store.outbox import Outbox
 from tidings.templates.service import TemplateService
@@ -54,6 +55,7 @@ class System:
     ids: Ids
     metrics: Metrics
     store: Store
+    backlog: Backlog
     bus: EventBus
     users: UserService
     templates: TemplateService
@@ -78,6 +80,16 @@ class System:
 def load_settings(**overrides: object) -> Settings:
     """The settings of this process; knows the installed providers' options too."""
     return read_settings(providers=installed_providers(), **overrides)
+
+
+def bus_groups(settings: Settings) -> Mapping[str, tuple[str, ...]]:
+    """Our groups on each bus channel, which whoever publishes first creates."""
+    both = (NOTIFICATION_GROUP, ANALYTICS_GROUP)
+    return {
+        **dict.fromkeys(settings.bus_channels, both),
+        DELIVERY_CHANNEL: both,
+        DEAD_LETTER_CHANNEL: (NOTIFICATION_GROUP,),
+    }
 
 
 @asynccontextmanager
@@ -165,6 +177,7 @@ async def _build(
         ids=ids,
         metrics=metrics,
         store=store,
+        backlog=Backlog(store, metrics=metrics, channels=tuple(providers)),
         bus=bus,
         users=users,
         templates=templates,
@@ -239,11 +252,7 @@ async def _open_store(settings: Settings, clock: Clock) -> Store:
 
 
 def _open_bus(settings: Settings, metrics: Metrics, clock: Clock) -> EventBus:
-    groups: dict[str, tuple[str, ...]] = dict.fromkeys(
-        settings.bus_channels, (NOTIFICATION_GROUP, ANALYTICS_GROUP)
-    )
-    groups[DELIVERY_CHANNEL] = (NOTIFICATION_GROUP, ANALYTICS_GROUP)
-    groups[DEAD_LETTER_CHANNEL] = (NOTIFICATION_GROUP,)
+    groups = bus_groups(settings)
     if settings.redis_url is None:
         from tidings.memory_bus import MemoryEventBus
 

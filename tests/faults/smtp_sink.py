@@ -1,6 +1,7 @@
 """A mail server that takes everything and keeps a ledger: `python -m tests.faults.smtp_sink`.
 
-A process of its own, outside of the system under test: what stands in its ledger reached it.
+A process of its own, outside of the system under test: what stands in its ledger reached it. While
+there is a file `silence` beside the ledger it takes mails and answers none of them.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+SILENCE = "silence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class Sink:
 
     def __init__(self, ledger: BinaryIO) -> None:
         self._ledger = ledger
+        self._silence = Path(ledger.name).with_name(SILENCE)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client's conversation, until it hangs up."""
@@ -45,6 +49,8 @@ class Sink:
             if verb == "DATA":
                 writer.write(b"354 go on\r\n")
                 self._keep(address, await reader.readuntil(b"\r\n.\r\n"))
+                while self._silence.exists():
+                    await asyncio.sleep(0.02)
             writer.write(_replies(verb))
             if verb == "QUIT":
                 break

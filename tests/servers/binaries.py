@@ -24,6 +24,13 @@ def find_postgres() -> Path | None:
     return next((folder for folder in _postgres_candidates() if _complete(folder)), None)
 
 
+def find_postgres_tools() -> Path | None:
+    """The folder of the same server that also holds pg_dump and pg_restore, if it has them."""
+    folder = find_postgres()
+    tools = ("pg_dump", "pg_restore")
+    return folder if folder and all((folder / name).is_file() for name in tools) else None
+
+
 def _redis_candidates() -> Iterator[Path]:
     if not wheels_only():
         found = (shutil.which(name) for name in ("redis-server", "valkey-server"))

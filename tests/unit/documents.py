@@ -207,10 +207,11 @@ def _exists(path: Path, text: str, target: str) -> bool:
     file = path.parent / name
     if not file.exists():
         return False
-    return not anchor or anchor in _anchors(file.read_text(encoding="utf-8") if name else text)
+    return not anchor or anchor in anchors(file.read_text(encoding="utf-8") if name else text)
 
 
-def _anchors(text: str) -> set[str]:
+def anchors(text: str) -> set[str]:
+    """Where links into a page may lead: its headings, as the forges name them."""
     titles = re.findall(r"^#+ (.+)$", _FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 

@@ -52,8 +52,10 @@ class ReadinessOut(pydantic.BaseModel):
     checks: dict[str, str] = pydantic.Field(description="`ok`, or the reason why not.")
 
 
-def health_router(metrics: Metrics, readiness: Readiness) -> APIRouter:
-    """`/healthz`, `/readyz` (names what is wrong) and `/metrics`."""
+def health_router(
+    metrics: Metrics, readiness: Readiness, *, look: Check | None = None
+) -> APIRouter:
+    """`/healthz`, `/readyz` (names what is wrong) and `/metrics`, each time after a `look`."""
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz", operation_id="healthz", summary="The process lives")
@@ -80,6 +82,8 @@ def health_router(metrics: Metrics, readiness: Readiness) -> APIRouter:
         response_class=Response,
     )
     async def show_metrics() -> Response:
+        if look is not None:
+            await look()
         return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router

@@ -1,15 +1,19 @@
 """Finds providers: any installed package may offer one under `tidings.providers`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 
+from tidings.core.checkup import Finding
 from tidings.core.clock import Clock, SystemClock
 from tidings.core.errors import ConfigurationError
 from tidings.core.ports import FeedWriter, OutboxWriter, Provider
 
 GROUP = "tidings.providers"
 """The entry point group; an entry is named like the setting's value and loads a `Build`."""
+
+CHECKUPS = "tidings.checkups"
+"""The entry point group of checks; an entry is named like its provider and loads a `CheckUp`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,9 @@ class ProviderPorts:
 
 Build = Callable[[Mapping[str, str], ProviderPorts], Provider]
 """Makes a provider of its options; raises ConfigurationError. Connects to nothing yet."""
+
+CheckUp = Callable[[Mapping[str, str]], Awaitable[Sequence[Finding]]]
+"""Tells whether a provider's vendor takes us, by its options; sends no message."""
 
 
 def installed_providers() -> tuple[str, ...]:
@@ -42,6 +49,14 @@ def load_provider(
     """Build the provider of that name. Raises ConfigurationError naming `setting` and the fix."""
     build = _load(_entry(name, setting), setting)
     return build(options, ports)
+
+
+def load_checkup(name: str) -> CheckUp | None:
+    """The check that comes with a provider, if it has one."""
+    for entry in entry_points(group=CHECKUPS, name=name):
+        check_up: CheckUp = entry.load()
+        return check_up
+    return None
 
 
 def _entry(name: str, setting: str) -> EntryPoint:

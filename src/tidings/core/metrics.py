@@ -1,6 +1,16 @@
 """The figures a process shows at `/metrics`, in Prometheus's form."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from importlib.metadata import version
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -10,6 +20,15 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        Info("tidings_build", "The program", registry=self.registry).info(
+            {"version": version("tidings")}
+        )
+        self._add_work()
+        self._add_state()
+        self._add_http()
+
+    def _add_work(self) -> None:
         self.accepted = Counter(
             "tidings_events_accepted", "Events stored durably", ["lane"], registry=self.registry
         )
@@ -55,6 +74,48 @@ class Metrics:
             "Accepted events the bus could not take; they are delivered all the same",
             registry=self.registry,
         )
+
+    def _add_state(self) -> None:
+        labels = ["kind", "channel", "lane"]
+        self.due = Gauge(
+            "tidings_due", "Rows that are due, up to 100,000", labels, registry=self.registry
+        )
+        self.oldest_due = Gauge(
+            "tidings_oldest_due_seconds",
+            "How long the first of them has been due",
+            labels,
+            registry=self.registry,
+        )
+        self.database_up = Gauge(
+            "tidings_database_up",
+            "Whether the database answered when this was asked",
+            registry=self.registry,
+        )
+        self.bus_up = Gauge(
+            "tidings_bus_up", "Whether the bus took the last command", registry=self.registry
+        )
+        self.bus_up.set(1)
+
+    def _add_http(self) -> None:
+        self.http_requests = Counter(
+            "tidings_http_requests",
+            "Requests answered",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.http_request_seconds = Histogram(
+            "tidings_http_request_seconds",
+            "Time from a request to the end of its answer",
+            ["method", "route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+
+    def forget_backlog(self) -> None:
+        """Nobody knows what is due: say that the database is away, and nothing that is old."""
+        self.database_up.set(0)
+        self.due.clear()
+        self.oldest_due.clear()
 
     def render(self) -> bytes:
         """The text exposition format, version 0.0.4."""

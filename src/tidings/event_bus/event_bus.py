@@ -40,7 +40,7 @@ class RedisEventBus:
         self._tuning = tuning or Tuning()
         self._clock = clock
         self._log = QuietLog("event_bus")
-        self._link = Link(url, patience=self._tuning.patience)
+        self._link = Link(url, patience=self._tuning.patience, up=metrics.bus_up.set)
         sweeper = Sweeper(
             self._link, groups=groups, tuning=self._tuning, log=self._log, metrics=metrics
         )

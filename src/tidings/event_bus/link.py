@@ -14,7 +14,14 @@ from redis.exceptions import RedisError
 from tidings.core.errors import ConfigurationError, Unavailable
 
 Word = str | bytes | int | float
+Up = Callable[[bool], object]
+"""Told after each command whether Redis is up to it."""
+
 _Ask = Callable[..., Awaitable[Any]]
+
+
+def _tell_nobody(_up: bool) -> None:
+    return
 
 
 class GroupMissing(Unavailable):
@@ -27,8 +34,9 @@ class Link:
     Every method raises Unavailable when Redis can't be reached or refuses.
     """
 
-    def __init__(self, url: str, *, patience: float) -> None:
+    def __init__(self, url: str, *, patience: float, up: Up = _tell_nobody) -> None:
         self._patience = patience
+        self._up = up
         self._commands = _client(url, socket_timeout=patience, retry=Retry(NoBackoff(), 1))
         # A blocking read must not end by the client's own time-out: `read` bounds it.
         self._reads = _client(
@@ -73,9 +81,13 @@ class Link:
         try:
             async with asyncio.timeout(seconds):
                 with _heeding_cancellation():
-                    return await ask()
+                    answer = await ask()
         except (RedisError, OSError, TimeoutError) as error:
-            raise translated(error, what) from error
+            failure = translated(error, what)
+            self._up(isinstance(failure, GroupMissing))
+            raise failure from error
+        self._up(True)
+        return answer
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from tests.system.event_bus.probes import (
     calls,
 )
 from tidings.core.errors import Unavailable
+from tidings.core.metrics import Metrics
 from tidings.core.models import USER_CHANNEL
 from tidings.event_bus import RedisEventBus
 from tidings.testing.bus_contract import (
@@ -220,3 +221,22 @@ async def test_a_member_killed_with_work_in_hand_is_succeeded_after_the_lapse(
 
     assert ids_of(events(3)) == ids(heard)
     assert [one.delivery_count for one in heard] == [2, 2, 2]
+
+
+async def test_the_gauge_of_the_bus_falls_with_redis_and_rises_with_it(
+    make_bus: MakeBus, redis_server: RedisServer
+) -> None:
+    metrics = Metrics()
+    bus = make_bus(metrics=metrics, patience=1.0)
+    await bus.publish(USER_CHANNEL, an_event(1))
+    before = metrics.registry.get_sample_value("tidings_bus_up")
+    redis_server.stop()
+
+    with pytest.raises(Unavailable):
+        await bus.publish(USER_CHANNEL, an_event(2))
+    without = metrics.registry.get_sample_value("tidings_bus_up")
+    redis_server.start()
+    await bus.publish(USER_CHANNEL, an_event(3))
+
+    assert (before, without) == (1, 0)
+    assert metrics.registry.get_sample_value("tidings_bus_up") == 1

@@ -97,12 +97,13 @@ def build(options: Mapping[str, str], ports: ProviderPorts) -> SmtpProvider:
     return SmtpProvider(
         chosen,
         sender=sender(ports.email_from),
-        context=_context(chosen.ca_file),
+        context=context(chosen.ca_file),
         clock=ports.clock,
     )
 
 
-def _context(ca_file: Path | None) -> ssl.SSLContext:
+def context(ca_file: Path | None) -> ssl.SSLContext:
+    """Whom to trust when TLS is spoken. Raises ConfigurationError for a file that can't be read."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:

@@ -28,7 +28,8 @@ MIGRATION_SECONDS = 3600.0
 HOT_CONNECTIONS = 6
 RUN_CONNECTIONS = 4
 
-_SESSION = {
+#: what every session of ours is set to
+SESSION = {
     "application_name": "tidings",
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
@@ -51,7 +52,7 @@ PINNED_PLANNER = {
 
 def hot_pool(url: str) -> "Pool":
     """The pool of the hot verbs; it connects when first used, and again by itself."""
-    options = _options(url, {**_SESSION, **PINNED_PLANNER}, COMMAND_SECONDS)
+    options = _options(url, {**SESSION, **PINNED_PLANNER}, COMMAND_SECONDS)
     return asyncpg.create_pool(
         **options, init_size=0, min_size=0, max_size=HOT_CONNECTIONS, reset=_keep
     )
@@ -62,7 +63,7 @@ def run_engine(url: str, *, seconds: float = RUN_SECONDS) -> AsyncEngine:
 
     A statement may take so many `seconds`.
     """
-    options = _options(url, _SESSION, seconds)
+    options = _options(url, SESSION, seconds)
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(**options)

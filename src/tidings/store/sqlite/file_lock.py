@@ -12,11 +12,11 @@ class FileLock:
 
     def __init__(self, database: Path) -> None:
         """Take the lock; raises ConfigurationError when another process has it."""
-        self._descriptor = _open(database.with_name(f"{database.name}.lock"))
+        self._descriptor = _open(_lock_of(database))
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(self._descriptor, 32, 0).decode(errors="replace").strip()
+            holder = _written_in(self._descriptor)
             os.close(self._descriptor)
             raise ConfigurationError(_taken(database, holder)) from error
         os.ftruncate(self._descriptor, 0)
@@ -25,6 +25,29 @@ class FileLock:
     def release(self) -> None:
         """Let go; the lock file stays, for removing it could free another's lock."""
         os.close(self._descriptor)
+
+
+def holder_of(database: Path) -> str | None:
+    """The id of the process that has a database, if any; looks without taking it from anybody."""
+    try:
+        descriptor = os.open(_lock_of(database), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _written_in(descriptor) or "unknown"
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _lock_of(database: Path) -> Path:
+    return database.with_name(f"{database.name}.lock")
+
+
+def _written_in(descriptor: int) -> str:
+    return os.pread(descriptor, 32, 0).decode(errors="replace").strip()
 
 
 def _open(path: Path) -> int:
