@@ -17,7 +17,8 @@ from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL, REGISTERED
 from tidings.core.ports import Received
 from tidings.core.process import run_until_signal
 from tidings.core.quiet_log import QuietLog
-from tidings.wiring import ANALYTICS_GROUP, System, open_service
+from tidings.service import open_service
+from tidings.wiring import ANALYTICS_GROUP, System
 
 #: what changes the figures
 NEWS = frozenset({REGISTERED_USER, DELIVERIES_SETTLED})

@@ -9,7 +9,8 @@ from tidings.core.loops import BackOff
 from tidings.core.models import BELL_CHANNEL
 from tidings.core.process import run_until_signal
 from tidings.core.quiet_log import QuietLog
-from tidings.wiring import System, open_service
+from tidings.service import open_service
+from tidings.wiring import System
 
 _log = get_logger("channel-worker")
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tidings.analytics_worker import AnalyticsWorker
+from tidings.api.server import listen, origin, serving
 from tidings.channel_worker import ChannelWorker
 from tidings.core.clock import Clock
 from tidings.core.errors import Unavailable
@@ -16,7 +17,7 @@ from tidings.core.loops import pause
 from tidings.core.models import USER_CHANNEL, DeliveryState, EventState
 from tidings.core.ports import Worker
 from tidings.core.process import run_until_signal
-from tidings.main import create_app, listen, origin, serve
+from tidings.main import create_app
 from tidings.notification_worker import NotificationWorker
 from tidings.notifications.explanation import Explanation
 from tidings.notifications.intake import Intake
@@ -186,10 +187,12 @@ async def run(stopping: asyncio.Event) -> None:
     """The whole system as one process: workers, API and pages, until `stopping` is set."""
     settings = load_settings()
     configure_logs(form=settings.log_format, level=settings.log_level)
-    with listen(settings) as listener:
+    with listen(settings.host, settings.port) as listener:
         async with NotificationSystem(settings, stopping=stopping) as tidings:
-            _greet(origin(settings, listener), settings)
-            await serve(create_app(tidings.services), tidings.services, listener)
+            app, proxies = create_app(tidings.services), settings.trusted_proxies
+            async with serving(app, listener, stopping, trusted_proxies=proxies):
+                _greet(origin(settings.host, listener.getsockname()[1]), settings)
+                await stopping.wait()
 
 
 def main() -> None:

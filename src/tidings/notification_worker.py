@@ -25,7 +25,8 @@ from tidings.core.work import DueEvent, EventPlan
 from tidings.notifications.builtin import WELCOME
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.planner import plan_event
-from tidings.wiring import NOTIFICATION_GROUP, System, open_service
+from tidings.service import open_service
+from tidings.wiring import NOTIFICATION_GROUP, System
 
 _log = get_logger("notification-worker")
 

@@ -31,6 +31,8 @@ _FIXES: Mapping[str, str] = {
     "log_level": "use debug, info, warning or error",
     "beat_seconds": "a beat must come at least twice in a lease",
     "drain_seconds": "use at most 8, so that the process ends within 10",
+    "linger_seconds": "use 0 to 3, so that the process ends within 10",
+    "health_port": "use a free port from 1 to 65535; 0 lets the system choose",
     "log_format": "use auto, console or json",
 }
 
@@ -57,8 +59,12 @@ class Settings(BaseSettings):
     redis_url: str | None = pydantic.Field(default=None, repr=False)
     host: str = "127.0.0.1"
     port: Annotated[int, pydantic.Field(ge=0, le=65535)] = 8000
+    #: where a worker tells of its health; 0 lets the system choose
+    health_port: Annotated[int, pydantic.Field(ge=0, le=65535)] = 0
     #: where the command line finds the system; None: on this machine, at `port`
     url: str | None = None
+    #: the key the command line sends
+    api_key: str | None = pydantic.Field(default=None, repr=False)
     #: answer other machines though no key is configured
     allow_unauthenticated: bool = False
     #: proxies whose X-Forwarded-For is believed, comma separated addresses
@@ -84,6 +90,8 @@ class Settings(BaseSettings):
     slots: Annotated[int, pydantic.Field(ge=1, le=10_000)] = 100
     #: how long what is in hand may take after SIGTERM
     drain_seconds: Annotated[float, pydantic.Field(gt=0, le=8)] = 6.0
+    #: how long an API that is to stop answers on, while its readiness sends callers elsewhere
+    linger_seconds: Annotated[float, pydantic.Field(ge=0, le=3)] = 0.0
 
     @pydantic.field_validator("database_url")
     @classmethod

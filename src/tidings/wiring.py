@@ -4,18 +4,21 @@ What is not picked is not imported: the one process on SQLite starts without asy
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tidings.analytics.service import AnalyticsService
+from tidings.api.audit import AuditLog
+from tidings.api.keyring import Keyring
+from tidings.api.keys import KeyService
+from tidings.api.sessions import Sessions
 from tidings.channels.email.addresses import sender
 from tidings.channels.registry import ProviderPorts, installed_providers, load_provider
 from tidings.core.clock import Clock, SystemClock
 from tidings.core.errors import ConfigurationError, Unavailable
 from tidings.core.ids import Ids
-from tidings.core.logs import configure_logs
 from tidings.core.loops import BackOff
 from tidings.core.metrics import Metrics
 from tidings.core.models import DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL
@@ -36,6 +39,9 @@ from tidings.users.service import UserService
 NOTIFICATION_GROUP = "notification"
 ANALYTICS_GROUP = "analytics"
 
+Waiting = Callable[[str], None]
+"""Told what keeps a start waiting, as often as it is tried again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
@@ -54,6 +60,10 @@ class System:
     notifications: NotificationService
     delivery: DeliveryService
     analytics: AnalyticsService
+    keys: KeyService
+    keyring: Keyring
+    sessions: Sessions
+    audit: AuditLog
     outbox: Outbox
     dead_letters: DeadLetters
     #: channel → its provider's name and the provider
@@ -68,19 +78,6 @@ def load_settings(**overrides: object) -> Settings:
 
 
 @asynccontextmanager
-async def open_service(stopping: asyncio.Event, *, publish: bool = False) -> AsyncIterator[System]:
-    """Open the system of a process that is one of several: by the environment, with its logs.
-
-    Waits for a database that is not up yet. Raises ConfigurationError on SQLite.
-    """
-    settings = load_settings()
-    configure_logs(form=settings.log_format, level=settings.log_level)
-    _refuse_lonely_service(settings)
-    async with open_system(settings, stopping=stopping, publish=publish, patient=True) as system:
-        yield system
-
-
-@asynccontextmanager
 async def open_system(
     settings: Settings,
     *,
@@ -88,27 +85,43 @@ async def open_system(
     workflows: Sequence[Workflow] = (),
     stopping: asyncio.Event | None = None,
     publish: bool = False,
-    patient: bool = False,
+    waiting: Waiting | None = None,
 ) -> AsyncIterator[System]:
     """Open everything the settings ask for; leaving closes it in reverse order.
 
     With `publish` its workflows and templates become those of the installation: only who plans
-    does that, so that a process without them can't withdraw them. Raises ConfigurationError for
-    what can't work, and Unavailable when the database is down, unless it is `patient`.
+    does that, so that a process without them can't withdraw them. With `waiting` a database that
+    is not up yet is waited for, and `waiting` told why. Raises ConfigurationError for what can't
+    work, and Unavailable when the database is down.
     """
     async with AsyncExitStack() as stack:
         clock, stopping = clock or SystemClock(), stopping or asyncio.Event()
         _refuse_half_a_cluster(settings)
-        if patient:
-            store = await _await_store(settings, clock, stopping)
-        else:
+        if waiting is None:
             store = await _open_store(settings, clock)
+        else:
+            store = await _await_store(settings, clock, stopping, waiting)
         stack.push_async_callback(store.aclose)
         system = await _build(settings, store, clock, stopping, stack)
         if publish:
             await system.templates.load(*_folders(settings))
             await system.workflows.load(settings.workflows, workflows)
         yield system
+
+
+@asynccontextmanager
+async def open_keys(settings: Settings) -> AsyncIterator[tuple[KeyService, AuditLog]]:
+    """The keys in the database itself, for who has no key yet; what is done is to be audited.
+
+    Raises ConfigurationError where a running process has the SQLite file, and Unavailable.
+    """
+    clock = SystemClock()
+    store = await _open_store(settings, clock)
+    try:
+        keys = KeyService(store, clock=clock, changed=lambda: None)
+        yield keys, AuditLog(store, clock=clock, ids=Ids())
+    finally:
+        await store.aclose()
 
 
 async def _build(
@@ -137,6 +150,7 @@ async def _build(
         bus_channels=settings.bus_channels,
     )
     stack.push_async_callback(intake.aclose)
+    keyring = Keyring(store, clock=clock)
     return System(
         settings=settings,
         clock=clock,
@@ -174,6 +188,10 @@ async def _build(
             drain_seconds=settings.drain_seconds,
         ),
         analytics=AnalyticsService(store, clock=clock),
+        keys=KeyService(store, clock=clock, changed=keyring.forget),
+        keyring=keyring,
+        sessions=Sessions(store.installation.address_key),
+        audit=AuditLog(store, clock=clock, ids=ids),
         outbox=outbox,
         dead_letters=DeadLetters(store, clock=clock),
         providers=providers,
@@ -181,7 +199,9 @@ async def _build(
     )
 
 
-async def _await_store(settings: Settings, clock: Clock, stopping: asyncio.Event) -> Store:
+async def _await_store(
+    settings: Settings, clock: Clock, stopping: asyncio.Event, waiting: Waiting
+) -> Store:
     back_off, quiet_log = BackOff(), QuietLog("start")
     while True:
         try:
@@ -189,6 +209,7 @@ async def _await_store(settings: Settings, clock: Clock, stopping: asyncio.Event
         except Unavailable as error:
             if stopping.is_set():
                 raise
+            waiting(str(error))
             quiet_log.warning("waiting for the database", reason=str(error))
             await back_off.pause(stopping)
 
@@ -236,15 +257,6 @@ async def _load_providers(
 
 def _folders(settings: Settings) -> tuple[Path, ...]:
     return (settings.templates,) if settings.templates else ()
-
-
-def _refuse_lonely_service(settings: Settings) -> None:
-    if settings.uses_sqlite or settings.redis_url is None:
-        raise ConfigurationError(
-            "A service of its own needs TIDINGS_DATABASE_URL=postgresql://… and "
-            "TIDINGS_REDIS_URL=redis://…: set both, or start everything in one process by "
-            "`tidings up`."
-        )
 
 
 def _refuse_half_a_cluster(settings: Settings) -> None:

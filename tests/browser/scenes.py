@@ -39,6 +39,10 @@ def empty_site() -> Site:
     return Site()
 
 
+def locked_site() -> Site:
+    return Site(has_keys=True)
+
+
 def busy_site() -> Site:
     return Site(
         analytics=_analytics(),

@@ -15,10 +15,15 @@ from tests.browser.samples import (
     SampleNotifications,
     SampleOutbox,
 )
+from tidings.api.keyring import Keyring
+from tidings.api.keys import KeyService
+from tidings.api.sessions import Sessions
 from tidings.core.clock import SystemClock
+from tidings.core.keys import Scope
 from tidings.core.metrics import Metrics
-from tidings.core.ports import EventBus
+from tidings.core.ports import EventBus, Store
 from tidings.memory_bus import MemoryEventBus
+from tidings.store.sqlite import SqliteStore
 from tidings.web.pages import pages_router
 
 
@@ -34,6 +39,8 @@ class Site:
     bus: EventBus = field(
         default_factory=lambda: MemoryEventBus(groups={}, metrics=Metrics(), clock=SystemClock())
     )
+    #: whether the API has keys, so that the pages ask for one
+    has_keys: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
 
@@ -45,9 +52,11 @@ async def running(site: Site) -> AsyncIterator[Site]:
     site.port = listener.getsockname()[1]
     site.url = f"http://127.0.0.1:{site.port}"
     site.stopping = asyncio.Event()
-    server = _Server(
-        uvicorn.Config(_app(site), log_config=None, lifespan="off", timeout_graceful_shutdown=5)
+    store = await SqliteStore.open(None, clock=SystemClock())
+    config = uvicorn.Config(
+        await _app(site, store), log_config=None, lifespan="off", timeout_graceful_shutdown=5
     )
+    server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield site
@@ -56,9 +65,13 @@ async def running(site: Site) -> AsyncIterator[Site]:
         server.should_exit = True
         await serving
         listener.close()
+        await store.aclose()
 
 
-def _app(site: Site) -> FastAPI:
+async def _app(site: Site, store: Store) -> FastAPI:
+    if site.has_keys:
+        keys = KeyService(store, clock=SystemClock(), changed=lambda: None)
+        await keys.create("admin", [Scope.ADMIN], by="a test")
     app = FastAPI(docs_url=None, redoc_url=None)
     app.include_router(
         pages_router(
@@ -69,6 +82,8 @@ def _app(site: Site) -> FastAPI:
             bus=site.bus,
             clock=SystemClock(),
             stopping=site.stopping,
+            keyring=Keyring(store, clock=SystemClock()),
+            sessions=Sessions(b"a secret"),
             origin=site.url,
         )
     )

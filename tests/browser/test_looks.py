@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.browser.looks import axe_findings, overflow, take_picture
-from tests.browser.scenes import busy_site, crowded_site, empty_site
+from tests.browser.scenes import busy_site, crowded_site, empty_site, locked_site
 from tests.browser.site import Site, running
 
 Scheme = Literal["light", "dark"]
@@ -24,6 +24,8 @@ SCENES: dict[str, tuple[Callable[[], Site], Callable[[Site], str]]] = {
     "outbox": (busy_site, lambda _site: "/outbox"),
     "outbox-empty": (empty_site, lambda _site: "/outbox"),
     "message": (busy_site, lambda site: f"/outbox/{site.outbox.messages[0].id}"),
+    "access-without-keys": (empty_site, lambda _site: "/login"),
+    "access": (locked_site, lambda _site: "/login?next=/outbox"),
     "not-found": (empty_site, lambda _site: "/outbox/nothing"),
 }
 

@@ -146,7 +146,7 @@ async def test_sigterm_ends_the_process_within_ten_seconds_though_the_mail_serve
         ("TIDINGS_DATABASE_URL", "mysql://nowhere"),
         ("TIDINGS_WORKFLOWS", "no.such.module"),
         ("TIDINGS_EMAIL_PROVIDER", "pigeon"),
-        ("TIDINGS_HOST", "0.0.0.0"),
+        ("TIDINGS_HOST", "203.0.113.9"),
         ("TIDINGS_HOST", "nowhere.invalid"),
         ("TIDINGS_EMAIL_FROM", "nonsense"),
         ("TIDINGS_BEAT_SECONDS", "60"),

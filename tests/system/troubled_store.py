@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+
+import sqlalchemy as sa
 
 from tidings.core.errors import Unavailable
 from tidings.core.ports import Store
@@ -59,6 +61,10 @@ class TroubledStore:
     async def now(self) -> datetime:
         await self._before("now")
         return await self._store.now()
+
+    async def run(self, work: Callable[[sa.Connection], Any]) -> Any:
+        await self._before("run")
+        return await self._store.run(work)
 
     async def _before(self, verb: str) -> None:
         self.asked[verb] += 1

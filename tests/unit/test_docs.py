@@ -21,10 +21,7 @@ README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 ADRS = sorted((DOCS / "adr").glob("*.md"))
 PAGES = sorted(DOCS.rglob("*.md"))
 #: answered outside of the error tree
-OTHER_PROBLEMS = {
-    "urn:tidings:problem:forbidden": 403,
-    "urn:tidings:problem:method-not-allowed": 405,
-}
+OTHER_PROBLEMS = {"urn:tidings:problem:method-not-allowed": 405}
 ALL = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", *PAGES]
 
 

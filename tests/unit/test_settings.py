@@ -83,3 +83,12 @@ def test_names_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("TIDINGS_WORKFLOWS", "shop.notifications, billing.notifications,")
 
     assert read_settings().workflows == ("shop.notifications", "billing.notifications")
+
+
+def test_a_key_is_not_shown_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_API_KEY", "tdg_1_hunter2")
+
+    settings = read_settings()
+
+    assert settings.api_key == "tdg_1_hunter2"
+    assert "hunter2" not in repr(settings)

@@ -1,41 +1,117 @@
-"""Who may ask, as long as no key is configured: only this machine, unless said in plain sight."""
+"""Who may ask: whoever has a key; without any key only this machine, unless said in plain sight."""
 
 import ipaddress
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tidings.api.problems import problem_response
+from tidings.api.audit import AuditLog
+from tidings.api.keyring import Keyring
+from tidings.api.problems import answer_error
+from tidings.api.scopes import READING, needed_scope
+from tidings.api.sessions import COOKIE, Sessions
+from tidings.core import keys
+from tidings.core.clock import Clock
+from tidings.core.errors import Forbidden, TidingsError, Unauthorized, Unavailable
+from tidings.core.keys import ApiKey
+from tidings.core.logs import get_logger
 
-#: paths that are public by nature
-PUBLIC_PATHS = frozenset({"/register", "/healthz", "/readyz"})
+#: where the gate leaves who asks, for routes that write it down
+ACTOR = "tidings.actor"
+NOBODY = "nobody (no key is configured)"
 
-_REFUSAL = {
-    "type": "urn:tidings:problem:forbidden",
-    "title": "Forbidden",
-    "status": 403,
-    "detail": (
-        "Without keys this API answers only to the machine it runs on. "
-        "Set TIDINGS_ALLOW_UNAUTHENTICATED=1 where the network is yours alone."
-    ),
-}
+_LONGEST_PATH = 500
+
+_log = get_logger("access")
 
 
-class LoopbackOnly:
-    """Refuses clients of other machines, and names of this one that a web page made up.
+class Gate:
+    """Admits requests by key and scope, or by where they come from, and audits admin actions.
 
-    The check of the Host header stops DNS rebinding: a page in a browser here that gives its own
-    name this machine's address.
+    Without keys, the check of the Host header stops DNS rebinding: a page in a browser here that
+    gives its own name this machine's address.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        keyring: Keyring,
+        audit: AuditLog,
+        sessions: Sessions,
+        clock: Clock,
+        allow_unauthenticated: bool,
+    ) -> None:
         self._app = app
+        self._keyring = keyring
+        self._audit = audit
+        self._sessions = sessions
+        self._clock = clock
+        self._allow_unauthenticated = allow_unauthenticated
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what comes from here, or is public."""
-        if scope["type"] != "http" or _is_public(scope) or _is_local(scope):
+        """Pass on what may be asked, and refuse all else."""
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
-        else:
-            await problem_response(_REFUSAL)(scope, receive, send)
+            return
+        needed = needed_scope(scope["method"], scope["path"])
+        try:
+            scope[ACTOR] = await self._admit(scope, needed)
+            if needed is keys.Scope.ADMIN and scope["method"] not in READING:
+                send = await self._audited(scope, send)
+        except TidingsError as error:
+            await _refusal(scope, error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _admit(self, scope: Scope, needed: keys.Scope | None) -> str:
+        """Who asks, in words. Raises Unauthorized and Forbidden."""
+        if needed is None and not _is_cross_site(scope):
+            return NOBODY
+        if not await self._keyring.is_configured():
+            if not self._allow_unauthenticated and not _is_local(scope):
+                raise Forbidden(
+                    "without keys this API answers only to the machine it runs on: make a key "
+                    "there by `tidings keys create`, or set TIDINGS_ALLOW_UNAUTHENTICATED=1 where "
+                    "the network is yours alone"
+                )
+            return NOBODY
+        if needed is None:
+            return NOBODY
+        key = await self._key(scope, needed)
+        if not key.allows(needed):
+            raise Forbidden(f"this needs a key with the scope {needed}")
+        return f"key {key.id} ({key.name})"
+
+    async def _key(self, scope: Scope, needed: keys.Scope) -> ApiKey:
+        kind, _, token = _header(scope, b"authorization").partition(" ")
+        if kind.lower() == "bearer":
+            return await self._keyring.by_token(token.strip())
+        if needed is keys.Scope.READ and not _is_cross_site(scope):
+            key_id = self._sessions.key_id(_cookie(scope), self._clock.now())
+            if key_id is not None:
+                return await self._keyring.by_id(key_id)
+        raise Unauthorized("this needs a key: send it as Authorization: Bearer tdg_…")
+
+    async def _audited(self, scope: Scope, send: Send) -> Send:
+        """Write down what is about to be done; the status follows with the answer."""
+        action = f"{scope['method']} {scope['path'][:_LONGEST_PATH]}"
+        entry = await self._audit.begin(scope[ACTOR], action)
+
+        async def send_and_note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await self._note(entry, message["status"])
+            await send(message)
+
+        return send_and_note
+
+    async def _note(self, entry: str, status: int) -> None:
+        try:
+            await self._audit.end(entry, status)
+        except Unavailable as error:  # it is done, and the entry says that it was asked for
+            _log.warning("an audited answer could not be noted", reason=str(error))
 
 
 def is_loopback(host: str) -> bool:
@@ -46,21 +122,36 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _is_public(scope: Scope) -> bool:
-    """Public, save what a page of somebody else's makes a browser on this machine ask."""
-    return scope["path"] in PUBLIC_PATHS and _header(scope, b"sec-fetch-site") != "cross-site"
+def _refusal(scope: Scope, error: TidingsError) -> Response:
+    """A page's reader is led to the door; all others hear what is missing."""
+    reads_pages = "text/html" in _header(scope, b"accept") and scope["method"] == "GET"
+    if isinstance(error, Unauthorized) and reads_pages:
+        return RedirectResponse(f"/login?next={quote(scope['path'])}", status_code=303)
+    return answer_error(error)
 
 
 def _is_local(scope: Scope) -> bool:
     client = scope.get("client")
     from_here = client is None or is_loopback(client[0])
-    named_here = is_loopback(_host_name(scope))
-    return from_here and named_here and _header(scope, b"sec-fetch-site") != "cross-site"
+    return from_here and is_loopback(_host_name(scope)) and not _is_cross_site(scope)
+
+
+def _is_cross_site(scope: Scope) -> bool:
+    """Whether a page of somebody else's makes a browser ask."""
+    return _header(scope, b"sec-fetch-site") == "cross-site"
 
 
 def _host_name(scope: Scope) -> str:
     host = _header(scope, b"host")
     return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+
+
+def _cookie(scope: Scope) -> str:
+    try:
+        morsel = SimpleCookie(_header(scope, b"cookie")).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -16,15 +16,43 @@ _PATIENCE = 2.0
 
 Check = Callable[[], Awaitable[object]]
 
+_NONE: Mapping[str, Check] = {}
+
+
+class Readiness:
+    """Whether this process can work: what it `needed` answers, and nobody told it to stop.
+
+    What is only `useful` is told of, and it works without.
+    """
+
+    def __init__(
+        self,
+        stopping: asyncio.Event,
+        *,
+        needed: Mapping[str, Check],
+        useful: Mapping[str, Check] = _NONE,
+    ) -> None:
+        self._stopping = stopping
+        self._needed = needed
+        self._useful = useful
+
+    async def check(self) -> "ReadinessOut":
+        """Ask everything, each within bounded time."""
+        needed, useful = await asyncio.gather(_ask(self._needed), _ask(self._useful))
+        if self._stopping.is_set():
+            needed = {**needed, "process": "stopping: ask another one"}
+        ready = all(finding == "ok" for finding in needed.values())
+        return ReadinessOut(status="ready" if ready else "not ready", checks={**needed, **useful})
+
 
 class ReadinessOut(pydantic.BaseModel):
-    """Whether the process can work, and what each thing it needs answers."""
+    """Whether the process can work, and what each thing it needs or uses answers."""
 
     status: Literal["ready", "not ready"]
     checks: dict[str, str] = pydantic.Field(description="`ok`, or the reason why not.")
 
 
-def health_router(metrics: Metrics, checks: Mapping[str, Check]) -> APIRouter:
+def health_router(metrics: Metrics, readiness: Readiness) -> APIRouter:
     """`/healthz`, `/readyz` (names what is wrong) and `/metrics`."""
     router = APIRouter(tags=["health"])
 
@@ -41,10 +69,9 @@ def health_router(metrics: Metrics, checks: Mapping[str, Check]) -> APIRouter:
         },
     )
     async def readyz(response: Response) -> ReadinessOut:
-        findings = {name: await _finding(check) for name, check in checks.items()}
-        ready = all(finding == "ok" for finding in findings.values())
-        response.status_code = 200 if ready else 503
-        return ReadinessOut(status="ready" if ready else "not ready", checks=findings)
+        found = await readiness.check()
+        response.status_code = 200 if found.status == "ready" else 503
+        return found
 
     @router.get(
         "/metrics",
@@ -56,6 +83,11 @@ def health_router(metrics: Metrics, checks: Mapping[str, Check]) -> APIRouter:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router
+
+
+async def _ask(checks: Mapping[str, Check]) -> dict[str, str]:
+    findings = await asyncio.gather(*[_finding(check) for check in checks.values()])
+    return dict(zip(checks, findings, strict=True))
 
 
 async def _finding(check: Check) -> str:

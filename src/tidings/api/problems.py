@@ -16,11 +16,13 @@ from starlette.routing import Match
 from tidings.api.bodies import invalid_input
 from tidings.core.errors import (
     Conflict,
+    Forbidden,
     InvalidInput,
     NotFound,
     Overloaded,
     PayloadTooLarge,
     TidingsError,
+    Unauthorized,
     Unavailable,
 )
 from tidings.core.logs import get_logger
@@ -33,6 +35,8 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 KINDS: Mapping[type[TidingsError], tuple[int, str]] = {
     PayloadTooLarge: (413, "payload-too-large"),
     InvalidInput: (422, "invalid-input"),
+    Unauthorized: (401, "unauthorized"),
+    Forbidden: (403, "forbidden"),
     NotFound: (404, "not-found"),
     Conflict: (409, "conflict"),
     Overloaded: (429, "overloaded"),
@@ -72,7 +76,7 @@ def problem(error: TidingsError) -> dict[str, Any]:
 
 def install_problems(app: FastAPI) -> None:
     """Make every error of the app a problem."""
-    app.add_exception_handler(TidingsError, _handler(_answer_ours))
+    app.add_exception_handler(TidingsError, _handler(answer_error))
     app.add_exception_handler(RequestValidationError, _handler(_answer_validation))
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(ClientDisconnect, _handler(_answer_nobody))
@@ -87,6 +91,20 @@ def problem_response(body: Mapping[str, Any], headers: Mapping[str, str] | None 
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),
     )
+
+
+def answer_error(error: TidingsError) -> Response:
+    """An error of our tree as the response it stands for, with the headers that belong to it."""
+    body = problem(error)
+    if body["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _answer_unexpected(error)
+    return problem_response(body, _headers_of(error))
+
+
+def _headers_of(error: TidingsError) -> Mapping[str, str]:
+    if isinstance(error, Unavailable):
+        return {"Retry-After": str(ceil(error.retry_after))}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
 
 
 def _documented(status: int) -> dict[str, Any]:
@@ -107,14 +125,6 @@ def _problem(status: int, name: str, detail: str, *, field: str = "") -> dict[st
         "detail": detail,
     }
     return {**body, "field": field} if field else body
-
-
-def _answer_ours(error: TidingsError) -> Response:
-    if isinstance(error, Unavailable):
-        return problem_response(problem(error), {"Retry-After": str(ceil(error.retry_after))})
-    if problem(error)["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _answer_unexpected(error)
-    return problem_response(problem(error))
 
 
 def _answer_validation(error: RequestValidationError) -> Response:

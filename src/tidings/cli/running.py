@@ -21,12 +21,16 @@ def up() -> None:
     main()
 
 
-@app.command(epilog="Example: tidings api")
-def api() -> None:
-    """Start the HTTP API and the pages alone."""
+@app.command(epilog="Example: tidings api · tidings api users templates")
+def api(
+    services: Annotated[
+        list[str] | None, typer.Argument(help="Services to answer for; all, if none is named.")
+    ] = None,
+) -> None:
+    """Start the HTTP API, whole or for some of its services."""
     from tidings.main import main
 
-    main()
+    main(services or ())
 
 
 @worker.command("notification", epilog="Example: tidings worker notification")

@@ -4,6 +4,8 @@ TidingsError
 ├── ConfigurationError          a wrong setting, plug-in or template: mend it and start again
 ├── InvalidInput                what was asked can't be taken as it stands: `field` names where
 │   └── PayloadTooLarge         more bytes than the route takes
+├── Unauthorized                no key, or one that is not valid
+├── Forbidden                   the key lacks the scope
 ├── NotFound                    no such event, user, workflow or template
 ├── Conflict                    it contradicts what is already there
 │   └── StaleDefinitions        workflows or templates changed meanwhile: read them again
@@ -36,6 +38,14 @@ class InvalidInput(TidingsError):
 
 class PayloadTooLarge(InvalidInput):
     """The body or a part of it has more bytes than the route takes."""
+
+
+class Unauthorized(TidingsError):
+    """The request came without a key, or with one that is not valid."""
+
+
+class Forbidden(TidingsError):
+    """The key is valid and lacks the scope for what was asked."""
 
 
 class NotFound(TidingsError):

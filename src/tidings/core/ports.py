@@ -72,6 +72,10 @@ class EventBus(Protocol):
         """Hear what is published from now on, in every process; lossy, so nothing rests on it."""
         ...
 
+    async def ping(self) -> None:
+        """Raises Unavailable when the bus does not answer."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of every connection."""
         ...

@@ -85,6 +85,10 @@ class RedisEventBus:
         finally:
             watcher.leave()
 
+    async def ping(self) -> None:
+        """Raises Unavailable when Redis does not answer."""
+        await self._link.command("PING")
+
     async def aclose(self) -> None:
         """Let go of every connection; open subscriptions end."""
         await self._publisher.aclose()

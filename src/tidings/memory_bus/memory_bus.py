@@ -45,8 +45,7 @@ class MemoryEventBus:
 
     async def publish(self, bus_channel: str, *events: Event) -> None:
         """Put events on a channel, in order. Raises Unavailable when the bus is closed."""
-        if self._closed:
-            raise Unavailable("the event bus is closed")
+        await self.ping()
         self._put(bus_channel, events)
 
     @asynccontextmanager
@@ -75,6 +74,11 @@ class MemoryEventBus:
             self._watchers[bus_channel].discard(watcher)
             self._open.discard(watcher)
             watcher.end()
+
+    async def ping(self) -> None:
+        """Raises Unavailable when the bus is closed."""
+        if self._closed:
+            raise Unavailable("the event bus is closed")
 
     async def aclose(self) -> None:
         """End every open subscription and watch."""

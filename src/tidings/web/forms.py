@@ -1,5 +1,6 @@
-"""The outbox's search form: read whole and bounded, never from the address line."""
+"""Forms of the pages: read whole and bounded, never from the address line."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -19,16 +20,22 @@ class Search:
 
 
 async def read_search(request: Request) -> Search:
-    """The form of a POST. Raises PayloadTooLarge, and InvalidInput for what is not text."""
+    """The outbox's search. Raises PayloadTooLarge, and InvalidInput for what is not text."""
+    fields = await read_form(request)
+    words = fields.get("q", "").strip()
+    if "\x00" in words:
+        raise InvalidInput("the search must not hold null characters", field="q")
+    return Search(words=words, before=fields.get("before") or None)
+
+
+async def read_form(request: Request) -> Mapping[str, str]:
+    """The fields of a POST, the last of each name. Raises PayloadTooLarge and InvalidInput."""
     raw = await _bounded(request)
     try:
         fields = parse_qs(raw.decode(), errors="strict", max_num_fields=8)
     except ValueError as error:
-        raise InvalidInput("the search must be URL-encoded UTF-8 text", field="q") from error
-    words = fields.get("q", [""])[-1].strip()
-    if "\x00" in words:
-        raise InvalidInput("the search must not hold null characters", field="q")
-    return Search(words=words, before=fields.get("before", [""])[-1] or None)
+        raise InvalidInput("the form must be URL-encoded UTF-8 text") from error
+    return {name: values[-1] for name, values in fields.items()}
 
 
 async def _bounded(request: Request) -> bytes:
@@ -36,5 +43,5 @@ async def _bounded(request: Request) -> bytes:
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > LIMIT:
-            raise PayloadTooLarge(f"the search has more than {LIMIT} bytes", field="q")
+            raise PayloadTooLarge(f"the form has more than {LIMIT} bytes")
     return raw

@@ -6,12 +6,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from tidings.api.keyring import Keyring
+from tidings.api.sessions import Sessions
 from tidings.core.clock import Clock
 from tidings.core.errors import NotFound
 from tidings.core.ports import EventBus
 from tidings.web.assets import Assets
 from tidings.web.dashboard_pages import dashboard_router
 from tidings.web.engine import Engine
+from tidings.web.login_pages import login_router
 from tidings.web.outbox_pages import outbox_router
 from tidings.web.ports import Analytics, DeadLetters, Notifications, Outbox
 from tidings.web.routes import page_route
@@ -27,11 +30,13 @@ def pages_router(
     bus: EventBus,
     clock: Clock,
     stopping: asyncio.Event,
+    keyring: Keyring,
+    sessions: Sessions,
     title: str = "Tidings",
     sender: str = "Tidings <tidings@localhost>",
     origin: str = "http://localhost:8000",
 ) -> APIRouter:
-    """`/dashboard`, `/outbox`, `/docs`, their static files, and `/` leading to the dashboard.
+    """`/dashboard`, `/outbox`, `/docs`, `/login`, static files, and `/` leading to the first.
 
     `sender` is who mails come from, `origin` the address that the command to try on an empty page
     goes to.
@@ -40,6 +45,9 @@ def pages_router(
     engine = Engine(assets, clock=clock, title=title, origin=origin, sender=sender)
     router = APIRouter()
     router.include_router(_entrance(engine, assets))
+    router.include_router(
+        login_router(engine=engine, keyring=keyring, sessions=sessions, clock=clock)
+    )
     router.include_router(outbox_router(engine=engine, outbox=outbox, bus=bus, stopping=stopping))
     router.include_router(
         dashboard_router(

@@ -7,17 +7,21 @@ from fastapi import FastAPI
 from tidings.api.problems import install_problems
 from tidings.core.errors import (
     Conflict,
+    Forbidden,
     InvalidInput,
     NotFound,
     Overloaded,
     PayloadTooLarge,
     TemplateError,
+    Unauthorized,
     Unavailable,
 )
 
 ERRORS: dict[str, tuple[Exception, int]] = {
     "large": (PayloadTooLarge("too much"), 413),
     "invalid": (InvalidInput("no", field="a.b"), 422),
+    "keyless": (Unauthorized("no key"), 401),
+    "scopeless": (Forbidden("no scope"), 403),
     "missing": (NotFound("none", field="user_id"), 404),
     "conflict": (Conflict("both"), 409),
     "overloaded": (Overloaded("full", retry_after=2.2), 429),

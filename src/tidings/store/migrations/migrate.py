@@ -9,9 +9,17 @@ from threading import Lock
 import sqlalchemy as sa
 
 from tidings.core.errors import ConfigurationError
+from tidings.store.schema import installation
 
 #: every revision this program knows, oldest first; a new migration adds its own here
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
+
+#: the oldest of them whose programs can go on working on the newest schema: raised only by a
+#: migration that takes away what they use
+SUITS = "0001"
+
+#: how long a change may wait for what others do on a table
+_LOCK_MILLISECONDS = 3000
 
 #: names the lock in PostgreSQL: two processes never migrate one database at once
 _ADVISORY_LOCK = 0x7469_6469_6E67_7300
@@ -35,14 +43,22 @@ def migrate(connection: sa.Connection) -> None:
 
 
 def _is_current(connection: sa.Connection) -> bool:
+    """Whether nothing is to be done; a newer schema may suit this program too."""
     revision = _revision(connection)
-    if revision is not None and revision not in REVISIONS:
+    if revision is None or revision in REVISIONS:
+        return revision == REVISIONS[-1]
+    if _suited(connection) not in REVISIONS:
         raise ConfigurationError(
             f"the database has schema {revision}, which this program does not know (its newest is "
             f"{REVISIONS[-1]}): start the newer Tidings that made it, or name another database in "
             "TIDINGS_DATABASE_URL"
         )
-    return revision == REVISIONS[-1]
+    return True
+
+
+def _suited(connection: sa.Connection) -> str | None:
+    found: str | None = connection.scalar(sa.select(installation.c.suits))
+    return found
 
 
 def _revision(connection: sa.Connection) -> str | None:
@@ -54,6 +70,8 @@ def _revision(connection: sa.Connection) -> str | None:
 
 def _lock(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
+        # Whoever waits for a table's lock makes all others wait behind: give up and come again.
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}"))
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
 
 
@@ -69,6 +87,7 @@ def _upgrade(connection: sa.Connection) -> None:
     config.attributes["connection"] = connection
     with _turn(connection):
         command.upgrade(config, "head")
+    connection.execute(sa.update(installation).values(suits=SUITS))
     logging.getLogger("tidings.store").info("the database now has schema %s", REVISIONS[-1])
 
 

@@ -2,6 +2,7 @@
 
 from tidings.store.schema.analytics import figure_deltas, figures
 from tidings.store.schema.installation import installation
+from tidings.store.schema.keys import api_keys, audit
 from tidings.store.schema.notifications import (
     attempts,
     deliveries,
@@ -17,7 +18,9 @@ from tidings.store.schema.users import addresses, preferences, users
 
 __all__ = [
     "addresses",
+    "api_keys",
     "attempts",
+    "audit",
     "dead_letters",
     "deliveries",
     "events",

@@ -33,6 +33,12 @@ def indexes(connection: sa.Connection) -> set[tuple[str, str]]:
     }
 
 
+def age(connection: sa.Connection, *, suits: str) -> None:
+    """Make it the database of a newer program, with the oldest revision it suits."""
+    connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    connection.execute(sa.update(schema.installation).values(suits=suits))
+
+
 class MigrationContract(StoreCase):
     """What `open` must make of a database."""
 
@@ -84,14 +90,24 @@ class MigrationContract(StoreCase):
     async def test_a_database_of_a_newer_program_is_refused_with_a_sentence(
         self, store: Store, location: Path | str, clock: MovableClock
     ) -> None:
-        def age(connection: sa.Connection) -> None:
-            connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-
-        await store.run(age)
+        await store.run(lambda connection: age(connection, suits="9998"))
         await store.aclose()
 
         with pytest.raises(ConfigurationError, match=r"schema 9999.*newer.*TIDINGS_DATABASE_URL"):
             await self.implementation.open(location, clock=clock)
+
+    async def test_a_newer_schema_that_suits_this_program_is_worked_on_and_left_as_it_is(
+        self, store: Store, location: Path | str, clock: MovableClock
+    ) -> None:
+        await store.run(lambda connection: age(connection, suits=REVISIONS[-1]))
+        await store.aclose()
+
+        again = await self.implementation.open(location, clock=clock)
+
+        version = sa.text("SELECT version_num FROM alembic_version")
+        assert again.installation == store.installation
+        assert await again.run(lambda to: to.scalar(version)) == "9999"
+        await again.aclose()
 
     async def test_the_program_knows_every_migration_there_is(self) -> None:
         versions = Path(schema.__file__).parents[1] / "migrations" / "versions"
