@@ -174,11 +174,10 @@ def _refusal(program: Program, words: Sequence[str]) -> str:
     return ""
 
 
-def _parse(program: Program, words: Sequence[str]) -> None:
+def _parse(program: object, words: Sequence[str]) -> None:
     """Down to the last command, whose arguments are read as they would be to run it."""
     if isinstance(program, TyperGroup):
         _name, command, rest = program.resolve_command(Context(program), list(words))
-        if command is not None:
-            _parse(command, rest)
-    else:
+        _parse(command, rest)
+    elif isinstance(program, TyperCommand):
         program.make_context(None, list(words))

@@ -18,6 +18,7 @@ from tidings.channels.email.smtp_options import PREFIX, SmtpOptions
 from tidings.channels.options import read_options
 from tidings.cli import app
 from tidings.core.errors import ConfigurationError
+from tidings.main import SERVICES as SERVICES_OF_THE_PROGRAM
 from tidings.settings import Settings
 from tidings.wiring import load_settings
 
@@ -126,7 +127,7 @@ def test_every_service_has_an_api_of_its_own_behind_the_gateway() -> None:
     apis = [each for each in SERVICES.values() if each.command[:1] == ("api",)]
     parts = {service for each in apis for service in each.command[1:]}
 
-    assert parts == {"users", "templates", "notifications", "inbox", "analytics"}
+    assert parts == SERVICES_OF_THE_PROGRAM.keys()
     assert {f"api-{part}" for part in parts} == SERVICES["gateway"].raw["depends_on"].keys()
 
 
