@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import httpx2
 import pytest
@@ -24,6 +25,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/reference/http-api.md"
 #: each container has an address of its own, as under Docker
 ADDRESSES = {f"api-{name}": (f"127.0.1.{place}",) for place, name in enumerate(SERVICES, 1)}
 TWIN = "127.0.1.100"
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+_STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
 
 
 @dataclass(kw_only=True)
@@ -34,18 +37,33 @@ class Upstream:
     #: takes a request and ends the conversation without an answer
     hangs_up: bool = False
     asked: list[str] = field(default_factory=list)
+    _conversations: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    @asynccontextmanager
+    async def serving(self, address: str, port: int) -> AsyncIterator[Self]:
+        server = await asyncio.start_server(self._converse, address, port)
+        async with server:
+            yield self
+        await asyncio.gather(*self._conversations, return_exceptions=True)
+
+    def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._conversations.append(asyncio.create_task(self._talk(reader, writer)))
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, one answer; a stream stays open after its first event."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.asked.append(head)
-        if "/live " in head:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
-            await reader.read()
-        elif not self.hangs_up:
-            body = self.name.encode()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-        writer.close()
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = re.search(r"^Content-Length: (\d+)", head, re.MULTILINE | re.IGNORECASE)
+            await reader.readexactly(int(length[1]) if length else 0)
+            self.asked.append(head)
+            if "/live " in head:
+                writer.write(_STREAM)
+                await reader.read()
+            elif not self.hangs_up:
+                writer.write(_ANSWER % (len(self.name), self.name.encode()))
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
 
 @dataclass(kw_only=True)
@@ -60,9 +78,7 @@ class Gateway:
     @asynccontextmanager
     async def twin(self, name: str) -> AsyncIterator[Upstream]:
         """A second container of a service, at the address the name server gives beside."""
-        upstream = Upstream(name=f"{name} again")
-        server = await asyncio.start_server(upstream.talk, TWIN, self.port)
-        async with server:
+        async with Upstream(name=f"{name} again").serving(TWIN, self.port) as upstream:
             yield upstream
 
 
@@ -73,8 +89,7 @@ async def gateway() -> AsyncIterator[Gateway]:
         names = {**ADDRESSES, "api-users": (*ADDRESSES["api-users"], TWIN)}
         upstreams = {name: Upstream(name=name) for name in names}
         for name, (address, *_) in names.items():
-            server = await asyncio.start_server(upstreams[name].talk, address, port)
-            await stack.enter_async_context(server)
+            await stack.enter_async_context(upstreams[name].serving(address, port))
         name_server = await stack.enter_async_context(serving_names(names))
         nginx = await asyncio.to_thread(open_nginx, name_server=name_server, upstream=port)
         stack.callback(nginx.close)
