@@ -44,6 +44,12 @@ class Fleet:
         """Start `python -m tidings.…` under a name, with settings of its own."""
         self._spawn(name, *command, **settings)
 
+    def start_with_health(self, name: str, *command: str, **settings: str) -> str:
+        """Start a process whose health is told at a known address; the address."""
+        port = free_port()
+        self._spawn(name, *command, TIDINGS_HEALTH_PORT=str(port), **settings)
+        return f"http://127.0.0.1:{port}"
+
     def start_api(self, module: str = "tidings.main", **settings: str) -> None:
         """Start what serves the API and wait until it is ready."""
         self._spawn("api", module, **settings)
@@ -92,11 +98,16 @@ class Fleet:
         }
 
     def _is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return is_ready(self.url)
+
+
+def is_ready(url: str) -> bool:
+    """Whether a process says that it can work."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def wait_until(
