@@ -32,5 +32,5 @@ COPY --from=build --chown=10001:10001 /data /data
 WORKDIR /data
 USER 10001:10001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["tidings", "health"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["tidings", "health"]
 ENTRYPOINT ["tidings"]

@@ -45,10 +45,9 @@ def read_services(text: str, variables: Mapping[str, str] | None = None) -> Mapp
     return {name: _service(name, raw) for name, raw in document["services"].items()}
 
 
-def our_services() -> Mapping[str, Service]:
-    """The services of the repository's own file that run our image."""
-    services = read_services(COMPOSE_FILE.read_text(encoding="utf-8"))
-    return {name: service for name, service in services.items() if service.is_ours}
+def read_our_file() -> Mapping[str, Service]:
+    """All services of the repository's own file."""
+    return read_services(COMPOSE_FILE.read_text(encoding="utf-8"))
 
 
 def _service(name: str, raw: Mapping[str, Any]) -> Service:

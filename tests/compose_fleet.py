@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.compose import ROOT, Service, our_services
+from tests.compose import ROOT, Service, read_our_file
 from tests.faults.fleet import wait_until
 from tests.servers import lifeline
 from tests.servers.ports import free_port
@@ -47,7 +47,7 @@ class ComposeFleet:
         self.port = free_port()
         self._servers = servers
         self._program = program
-        self._services = our_services()
+        self._services = read_our_file()
         self._containers: dict[str, Container] = {}
         shutil.copytree(ROOT / "notifications", folder, dirs_exist_ok=True)
 
