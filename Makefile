@@ -9,7 +9,7 @@ ARGS ?= -n 2
 BENCHMARKS := $(sort $(wildcard bench/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check lint format bench clean
+.PHONY: help run test faults check lint format openapi bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ lint: $(VENV)/.dev  ## The checks without the tests
 format: $(VENV)/.dev  ## Format the code and mend what the linter can mend
 	@$(BIN)/python -m ruff check --fix-only --quiet .
 	@$(BIN)/python -m ruff format .
+
+openapi: $(VENV)/.dev  ## Write docs/reference/openapi.json anew, after a change of the API
+	@$(BIN)/python .ci/openapi.py > docs/reference/openapi.json
 
 bench: $(VENV)/.dev  ## Run the benchmarks
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tidings.client import AsyncClient
+    from tidings.client import AsyncClient, Client
     from tidings.notification_system import NotificationSystem
     from tidings.notifications.workflow import ChannelStep, Delay, Email, Workflow
     from tidings.users.people import Preference
@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncClient",
     "ChannelStep",
+    "Client",
     "Delay",
     "Email",
     "NotificationSystem",
@@ -23,6 +24,7 @@ __all__ = [
 
 _HOMES = {
     "AsyncClient": "tidings.client",
+    "Client": "tidings.client",
     "NotificationSystem": "tidings.notification_system",
     "ChannelStep": "tidings.notifications.workflow",
     "Delay": "tidings.notifications.workflow",

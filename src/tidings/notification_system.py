@@ -141,14 +141,32 @@ class NotificationSystem:
         return accepted.event_id
 
     async def register(
-        self, email: str, *, name: str | None = None, locale: str | None = None
+        self,
+        email: str,
+        *,
+        name: str | None = None,
+        locale: str | None = None,
+        idempotency_key: str | None = None,
     ) -> str:
         """Make the user of an address, as `POST /register` does; the event's id."""
-        return await self._intake.register(email, name=name, locale=locale)
+        accepted = await self._intake.register(
+            email, name=name, locale=locale, idempotency_key=idempotency_key
+        )
+        return accepted.event_id
 
-    async def send(self, to: str, text: str, *, subject: str | None = None) -> str:
+    async def send(
+        self,
+        to: str,
+        text: str,
+        *,
+        subject: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> str:
         """Send an e-mail to an address, without any workflow; the event's id."""
-        return await self._intake.send(to, text, subject=subject)
+        accepted = await self._intake.send(
+            to, text, subject=subject, idempotency_key=idempotency_key
+        )
+        return accepted.event_id
 
     async def explain(self, event_id: str) -> Explanation:
         """An event with all it led to, and why. Raises NotFound."""

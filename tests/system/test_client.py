@@ -34,7 +34,7 @@ def tidings(*arguments: str) -> subprocess.CompletedProcess[str]:
 async def test_what_the_client_asks_for_is_accepted_and_explained(fleet: Fleet) -> None:
     async with AsyncClient(fleet.url) as client:
         registered = await client.register("ann@example.com", name="Ann")
-        user_id = (await client.explain(registered))["user_id"]
+        user_id = (await client.explain(registered))["user_id"] or ""
         first = await client.trigger("ORDERED", user_id, {"a": 1}, idempotency_key="k1")
         again = await client.trigger("ORDERED", user_id, {"a": 1}, idempotency_key="k1")
 

@@ -17,7 +17,7 @@ from tests.unit.documents import commands, curl, curls
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 #: what a test below runs
-RUN = {"embedded.py", "fastapi_app.py", "test_notifications.py", "order_shipped"}
+RUN = {"client.py", "embedded.py", "fastapi_app.py", "test_notifications.py", "order_shipped"}
 
 
 def environment() -> dict[str, str]:
@@ -25,12 +25,12 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
 
 
-def run(*arguments: str | Path, folder: Path) -> str:
+def run(*arguments: str | Path, folder: Path, **settings: str) -> str:
     """What a Python program printed; its errors fail the test."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env=environment(),
+        env=environment() | settings,
         capture_output=True,
         text=True,
         timeout=60,
@@ -121,6 +121,16 @@ def system(tmp_path: Path) -> Iterator[Fleet]:
     with Fleet(tmp_path, {"TIDINGS_EMAIL_PROVIDER": "console"}) as fleet:
         fleet.start_api("tidings.notification_system")
         yield fleet
+
+
+def test_the_client_tells_one_and_many(system: Fleet) -> None:
+    printed = run(EXAMPLES / "client.py", folder=system.folder, TIDINGS_URL=system.url)
+
+    told, refused, accepted, also_refused = printed.splitlines()
+    assert told == "welcome to ann@example.com: sent"
+    assert accepted == "accepted"
+    assert refused == also_refused
+    assert refused.startswith("refused: there is no user nobody")
 
 
 def test_the_quickstart_works_line_by_line(system: Fleet) -> None:

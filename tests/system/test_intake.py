@@ -40,7 +40,7 @@ def heard(event_id: str = "7", source: str = "shop", **change: Any) -> Event:
 
 
 async def test_a_registration_makes_user_address_and_event(house: House) -> None:
-    event_id = await house.intake.register("Bob@Example.com", name="Bob", locale="pl")
+    event_id = (await house.intake.register("Bob@Example.com", name="Bob", locale="pl")).event_id
 
     explanation = await house.notifications.explain(event_id)
     assert explanation.user_id is not None
@@ -50,7 +50,8 @@ async def test_a_registration_makes_user_address_and_event(house: House) -> None
 
 
 async def test_registrations_of_one_address_at_once_meet_in_one_user(house: House) -> None:
-    ids = await asyncio.gather(*(house.intake.register("bob@example.com") for _ in range(20)))
+    accepted = await asyncio.gather(*(house.intake.register("bob@example.com") for _ in range(20)))
+    ids = [each.event_id for each in accepted]
     await house.plan()
 
     assert len(set(ids)) == 20
@@ -60,8 +61,21 @@ async def test_registrations_of_one_address_at_once_meet_in_one_user(house: Hous
     assert sorted(states) == ["planned"] + ["skipped"] * 19
 
 
+async def test_a_repeat_under_a_key_is_one_registration_and_one_message(house: House) -> None:
+    registered = [
+        await house.intake.register("bob@example.com", idempotency_key="k1") for _ in range(2)
+    ]
+    sent = [await house.intake.send("bob@example.com", "hi", idempotency_key="k1") for _ in "12"]
+
+    assert [each.replayed for each in (*registered, *sent)] == [False, True, False, True]
+    assert len({each.event_id for each in (*registered, *sent)}) == 2
+    assert await house.count(events) == 2
+    with pytest.raises(InvalidInput, match="Idempotency-Key"):
+        await house.intake.send("bob@example.com", "hi", idempotency_key="two words")
+
+
 async def test_registering_a_known_address_changes_nothing_about_its_user(house: House) -> None:
-    first = await house.intake.register("bob@example.com", name="Bob")
+    first = (await house.intake.register("bob@example.com", name="Bob")).event_id
 
     await house.intake.register("bob@example.com", name="Mallory")
 
@@ -146,7 +160,7 @@ async def test_the_lane_is_critical_where_a_critical_workflow_listens(
 
 
 async def test_a_message_to_a_new_address_makes_its_user_and_is_planned(house: House) -> None:
-    event_id = await house.intake.send("bob@example.com", "hello", subject="Hi")
+    event_id = (await house.intake.send("bob@example.com", "hello", subject="Hi")).event_id
     await house.plan()
 
     explanation = await house.notifications.explain(event_id)
@@ -201,7 +215,7 @@ async def test_a_bus_that_hangs_delays_no_answer_and_loses_nothing(store: Store)
     bus = DeafBus(metrics=Metrics(), clock=SystemClock())
     async with open_house(store, bus=bus) as house:
         async with asyncio.timeout(1):
-            event_id = await house.intake.register("bob@example.com")
+            event_id = (await house.intake.register("bob@example.com")).event_id
 
         await house.plan()
 

@@ -92,7 +92,7 @@ async def test_a_registration_is_heard_and_planned_without_waiting_for_the_poll(
     system: System,
 ) -> None:
     async with working(system):
-        event_id = await system.intake.register("bob@example.com")
+        event_id = (await system.intake.register("bob@example.com")).event_id
 
         await eventually(planned(system, event_id))
 
@@ -101,7 +101,7 @@ async def test_what_the_bus_never_told_is_found_by_polling(system: System) -> No
     await system.bus.aclose()
     hasty = replace(system, settings=system.settings.model_copy(update={"poll_seconds": 0.05}))
     async with working(hasty):
-        event_id = await system.intake.register("bob@example.com")
+        event_id = (await system.intake.register("bob@example.com")).event_id
 
         await eventually(planned(system, event_id))
 
@@ -111,9 +111,9 @@ async def test_the_welcome_is_told_from_hearing_to_planning_once_for_each(
 ) -> None:
     with structlog.testing.capture_logs() as logs:
         async with working(system):
-            first = await system.intake.register("bob@example.com")
+            first = (await system.intake.register("bob@example.com")).event_id
             await eventually(planned(system, first))
-            second = await system.intake.register("bob@example.com")
+            second = (await system.intake.register("bob@example.com")).event_id
             await eventually(planned(system, second))
 
     told = [line for line in logs if "welcome e-mail" in str(line["event"])]
@@ -273,7 +273,7 @@ async def test_a_worker_outlives_a_fault_nobody_foresaw_and_tells_its_stack(
 ) -> None:
     store = await BrokenPlanning.open(None, clock=SystemClock())
     async with open_house(store, bus=system.bus) as house:
-        event_id = await house.intake.register("bob@example.com")
+        event_id = (await house.intake.register("bob@example.com")).event_id
         broken = replace(system, store=store, notifications=house.notifications)
         with structlog.testing.capture_logs() as logs:
             async with working(broken):
@@ -292,7 +292,7 @@ async def test_a_worker_that_has_nothing_to_do_ends_at_once(system: System) -> N
 
 
 async def test_one_pass_plans_what_is_due_without_the_bus(system: System) -> None:
-    event_id = await system.intake.register("bob@example.com")
+    event_id = (await system.intake.register("bob@example.com")).event_id
     worker = NotificationWorker(system)
 
     handled = [await worker.work(), await worker.work()]

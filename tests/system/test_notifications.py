@@ -51,9 +51,9 @@ async def states(house: House, event_id: str) -> list[tuple[str, int]]:
 
 
 async def test_a_welcome_is_planned_once_and_says_why_not_again(house: House) -> None:
-    first = await house.intake.register("bob@example.com")
+    first = (await house.intake.register("bob@example.com")).event_id
     await house.plan()
-    second = await house.intake.register("bob@example.com")
+    second = (await house.intake.register("bob@example.com")).event_id
     await house.plan()
 
     assert await states(house, first) == [("planned", 1)]
@@ -63,7 +63,7 @@ async def test_a_welcome_is_planned_once_and_says_why_not_again(house: House) ->
 
 
 async def test_a_welcome_that_was_skipped_may_be_tried_again(house: House) -> None:
-    first = await house.intake.register("bob@example.com")
+    first = (await house.intake.register("bob@example.com")).event_id
     user_id = (await house.notifications.explain(first)).user_id
     assert user_id is not None
     off = Preference(workflow="welcome", channel="email", enabled=False)
@@ -71,7 +71,7 @@ async def test_a_welcome_that_was_skipped_may_be_tried_again(house: House) -> No
     await house.plan()
 
     await house.users.set_preferences(user_id, [])
-    second = await house.intake.register("bob@example.com")
+    second = (await house.intake.register("bob@example.com")).event_id
     await house.plan()
 
     assert await states(house, first) == [("skipped", 0)]
@@ -147,12 +147,12 @@ async def test_an_opt_out_counts_beside_a_critical_workflow_for_the_same_event(
 async def test_a_direct_message_never_reaches_another_who_took_over_the_user(
     house: House,
 ) -> None:
-    first = await house.intake.send("bob@example.com", "hello")
+    first = (await house.intake.send("bob@example.com", "hello")).event_id
     user_id = (await house.notifications.explain(first)).user_id
     assert user_id is not None
     await house.users.put(user_id, email="eve@example.com")
 
-    second = await house.intake.send("bob@example.com", "hello again")
+    second = (await house.intake.send("bob@example.com", "hello again")).event_id
     await house.plan()
 
     assert await states(house, first) == await states(house, second) == [("skipped", 0)]
@@ -235,7 +235,7 @@ async def test_the_bell_rings_once_for_a_batch(house: House) -> None:
 async def test_the_last_events_are_listed_newest_first_with_their_outcomes(
     house: House, clock: MovableClock
 ) -> None:
-    first = await house.intake.register("bob@example.com")
+    first = (await house.intake.register("bob@example.com")).event_id
     await house.plan()
     clock.advance(seconds=1)
     second = await house.intake.trigger("UNHEARD_OF", "ann")

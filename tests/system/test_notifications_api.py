@@ -66,6 +66,23 @@ async def test_a_repeat_under_a_key_is_marked_as_one(api: Api) -> None:
     assert await api.house.count(events) == 1
 
 
+async def test_a_message_repeated_under_a_key_is_accepted_once(api: Api) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    body = {"to": "bob@example.com", "text": "hello"}
+
+    first = await api.http.post("/v1/messages", json=body, headers=headers)
+    again = await api.http.post("/v1/messages", json=body, headers=headers)
+    other = await api.http.post("/v1/messages", json=body | {"text": "bye"}, headers=headers)
+    event = {"type": "GREETED", "user_id": "ann"}
+    elsewhere = await api.http.post("/v1/events", json=event, headers=headers)
+
+    assert again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await api.problem(other) == (422, "Idempotency-Key")
+    assert await api.problem(elsewhere) == (422, "Idempotency-Key")
+    assert await api.house.count(events) == 1
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words"])
 async def test_a_wrong_key_is_refused(api: Api, key: str) -> None:
     body = {"type": "GREETED", "user_id": "ann"}

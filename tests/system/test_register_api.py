@@ -42,6 +42,45 @@ async def test_known_and_unknown_addresses_are_answered_alike(api: Api, address:
     assert known.json()["event_id"][14] == unknown.json()["event_id"][14] == "7"
 
 
+async def test_a_repeat_under_a_key_registers_once_by_query_or_by_body(api: Api) -> None:
+    headers = {"Idempotency-Key": "k1"}
+
+    first = await api.http.post("/register?email=bob@example.com", headers=headers)
+    again = await api.http.post("/register", json={"email": "Bob@example.com"}, headers=headers)
+    other = await api.http.post("/register?email=eve@example.com", headers=headers)
+
+    assert again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await api.problem(other) == (422, "Idempotency-Key")
+    assert await api.house.count(events) == 1
+
+
+async def test_who_registers_meets_no_key_of_other_routes(api: Api) -> None:
+    event = {"type": "GREETED", "user_id": "ann"}
+    many = {"events": [event, event]}
+    for key in ("k1", "register"):
+        headers = {"Idempotency-Key": key}
+        await api.http.post("/v1/events", json=event, headers=headers)
+        await api.http.post("/v1/events/bulk", json=many, headers=headers)
+
+    answers = [
+        await api.http.post("/register?email=bob@example.com", headers={"Idempotency-Key": key})
+        for key in ("k1", "register", "0", "1")
+    ]
+
+    assert {each.status_code for each in answers} == {202}
+    assert all("idempotency-replayed" not in each.headers for each in answers)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "two words"])
+async def test_a_wrong_key_is_refused(api: Api, key: str) -> None:
+    answer = await api.http.post(
+        "/register?email=bob@example.com", headers={"Idempotency-Key": key}
+    )
+
+    assert await api.problem(answer) == (422, "Idempotency-Key")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
@@ -99,7 +138,12 @@ async def test_the_openapi_tells_when_to_ask_again_and_what_the_query_may_say(ap
     document = (await api.http.get("/openapi.json")).json()
 
     register = document["paths"]["/register"]["post"]
-    assert [each["name"] for each in register["parameters"]] == ["email", "name", "locale"]
+    assert [each["name"] for each in register["parameters"]] == [
+        "email",
+        "name",
+        "locale",
+        "Idempotency-Key",
+    ]
     for status in ("429", "503"):
         assert "Retry-After" in register["responses"][status]["headers"]
     assert "headers" not in register["responses"]["422"]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import pydantic
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic.json_schema import SkipJsonSchema
 
 from tidings.api.access import ACTOR
 from tidings.api.audit import AuditEntry, AuditLog
@@ -12,8 +13,13 @@ from tidings.api.bodies import Body, json_body, read_body
 from tidings.api.keys import KeyService
 from tidings.api.problems import problem_responses
 from tidings.core.keys import ApiKey, Scope
+from tidings.core.text import LINE
 
 KeyId = Annotated[str, Path(alias="id", pattern="^[a-z2-7]{8}$", description="The key's id.")]
+EntryId = Annotated[
+    str,
+    pydantic.Field(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"),
+]
 
 
 class KeyIn(Body):
@@ -24,6 +30,7 @@ class KeyIn(Body):
         max_length=100,
         description="Who uses it; two keys of one name may be live at once, to change them over.",
         examples=["shop"],
+        json_schema_extra={"pattern": LINE},
     )
     scopes: list[Scope] = pydantic.Field(
         min_length=1, max_length=3, strict=False, examples=[["trigger"]]
@@ -132,9 +139,11 @@ def _add_audit(router: APIRouter, audit: AuditLog) -> None:
     )
     async def list_audit(
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
-        before: Annotated[pydantic.UUID7 | None, Query(description="An entry's id.")] = None,
+        before: Annotated[
+            EntryId | SkipJsonSchema[None], Query(description="Those before this one.")
+        ] = None,
     ) -> AuditOut:
-        found = await audit.list(limit=limit + 1, before=str(before) if before else None)
+        found = await audit.list(limit=limit + 1, before=before)
         more = len(found) > limit
         return AuditOut(
             entries=[_entry(one) for one in found[:limit]],

@@ -29,7 +29,7 @@ def ask(url: str | None, question: Callable[["AsyncClient"], Awaitable[Result]])
     found = url or settings.url or f"http://localhost:{settings.port}"
 
     async def answer() -> Result:
-        async with AsyncClient(found) as client:
+        async with AsyncClient(found, api_key=settings.api_key, retries=1) as client:
             return await question(client)
 
     return asyncio.run(answer())

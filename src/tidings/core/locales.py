@@ -5,6 +5,9 @@ from collections.abc import Iterator
 
 from tidings.core.errors import InvalidInput
 
+#: what is taken, as a pattern for the API's document
+LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_]([A-Za-z]{2}|[0-9]{3}))?$"
+
 _LOCALE = re.compile(
     r"(?P<language>[a-z]{2,3})"
     r"(?:[-_](?P<script>[a-z]{4}))?"

@@ -2,6 +2,11 @@
 
 import unicodedata
 
+#: what it refuses, as a part of a pattern for the API's document; no surrogate comes by JSON
+CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+#: one line, as such a pattern
+LINE = rf"^[^{CONTROLS}]+$"
+
 #: control characters, surrogates, line and paragraph separators
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 

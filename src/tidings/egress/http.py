@@ -10,13 +10,13 @@ import aiohttp
 
 from tidings.core.errors import InvalidInput, OutcomeUnknown, Unavailable
 
-#: bytes of an answer that are read; more is cut off
+#: bytes of an answer that are read unless more are asked for; the rest is cut off
 ANSWER_LIMIT = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back: status, headers in lower case, and at most ANSWER_LIMIT bytes."""
+    """What came back: status, headers in lower case, and the body as far as it was read."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -26,9 +26,12 @@ class Answer:
 class HttpClient:
     """Makes calls over kept connections; `timeout` is the total of one call, in seconds."""
 
-    def __init__(self, *, timeout: float = 10.0, connections: int = 100) -> None:
+    def __init__(
+        self, *, timeout: float = 10.0, connections: int = 100, answer_limit: int = ANSWER_LIMIT
+    ) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._connections = connections
+        self._answer_limit = answer_limit
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -71,7 +74,7 @@ class HttpClient:
         async with self._opened().request(
             method, url, data=body, headers=headers, allow_redirects=False
         ) as response:
-            content = await _read(response.content)
+            content = await _read(response.content, self._answer_limit)
             names = {name.lower(): value for name, value in response.headers.items()}
             return Answer(status=response.status, headers=names, body=content)
 
@@ -86,10 +89,10 @@ class HttpClient:
         return self._session
 
 
-async def _read(stream: aiohttp.StreamReader) -> bytes:
+async def _read(stream: aiohttp.StreamReader, limit: int) -> bytes:
     content = bytearray()
     async for chunk in stream.iter_any():
         content += chunk
-        if len(content) >= ANSWER_LIMIT:
+        if len(content) >= limit:
             break
-    return bytes(content[:ANSWER_LIMIT])
+    return bytes(content[:limit])

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import orjson
 import pydantic
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic.json_schema import SkipJsonSchema
 
 from tidings.api.bodies import invalid_input, json_body, read_body
 from tidings.api.problems import problem, problem_responses
@@ -39,7 +40,7 @@ WorkflowKey = Annotated[str, Path(pattern=f"^{KEY}$", description="The workflow'
 EventId = Annotated[str, Path(description="The id you gave the event, or the one you were given.")]
 
 Source = Annotated[
-    str | None,
+    str | SkipJsonSchema[None],
     Query(
         min_length=1,
         max_length=255,
@@ -83,7 +84,7 @@ def notifications_router(
 
 
 def _add_register(router: APIRouter, intake: Intake, rate: RateLimit) -> None:
-    extra = {**json_body(RegisterBody), "parameters": QUERY}
+    extra = {**json_body(RegisterBody), "parameters": [*QUERY, _IDEMPOTENCY_KEY]}
     extra["requestBody"]["required"] = False
 
     @router.post(
@@ -94,14 +95,18 @@ def _add_register(router: APIRouter, intake: Intake, rate: RateLimit) -> None:
         tags=["events"],
         status_code=202,
         response_model=AcceptedOut,
-        responses=problem_responses(413, 422, 429, 503),
+        responses={202: {"headers": _REPLAYED}, **problem_responses(413, 422, 429, 503)},
         openapi_extra=extra,
     )
     async def register(request: Request) -> Response:
         await rate.take(request.client.host if request.client else "")
+        key = _idempotency_key(request)
         body = await read_registration(request)
-        event_id = await intake.register(body.email, name=body.name, locale=body.locale)
-        return _json({"event_id": event_id}, 202)
+        return _accepted(
+            await intake.register(
+                body.email, name=body.name, locale=body.locale, idempotency_key=key
+            )
+        )
 
 
 def _add_events(router: APIRouter, intake: Intake) -> None:
@@ -149,13 +154,15 @@ def _add_messages(router: APIRouter, intake: Intake) -> None:
         tags=["events"],
         status_code=202,
         response_model=AcceptedOut,
-        responses=problem_responses(413, 422, 503),
-        openapi_extra=json_body(MessageBody),
+        responses={202: {"headers": _REPLAYED}, **problem_responses(413, 422, 503)},
+        openapi_extra={**json_body(MessageBody), "parameters": [_IDEMPOTENCY_KEY]},
     )
     async def send(request: Request) -> Response:
+        key = _idempotency_key(request)
         body = await read_body(request, MessageBody)
-        event_id = await intake.send(body.to, body.text, subject=body.subject)
-        return _json({"event_id": event_id}, 202)
+        return _accepted(
+            await intake.send(body.to, body.text, subject=body.subject, idempotency_key=key)
+        )
 
 
 def _add_explanation(router: APIRouter, notifications: NotificationService) -> None:

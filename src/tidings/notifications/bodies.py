@@ -5,23 +5,41 @@ from typing import Annotated, Any
 import pydantic
 
 from tidings.api.bodies import Body, Line
+from tidings.core.locales import LOCALE
 from tidings.core.models import USER_CHANNEL
 from tidings.notifications.fields import BUS_CHANNEL, EVENT_TYPE, VISIBLE
 from tidings.notifications.requests import TEXT_LIMIT, EventRequest
 from tidings.notifications.workflow import Definition, Key, Workflow
+from tidings.users.addresses import EMAIL_LIMIT
+from tidings.users.people import NAME
 
 #: events one bulk request may hold
 BULK_LIMIT = 1_000
 
-Email = Annotated[str, pydantic.Field(min_length=3, max_length=254, examples=["ann@example.com"])]
+Email = Annotated[
+    str,
+    pydantic.Field(
+        min_length=3,
+        max_length=EMAIL_LIMIT,
+        examples=["ann@example.com"],
+        json_schema_extra={"format": "email"},
+    ),
+]
+Name = Annotated[
+    str, pydantic.Field(min_length=1, max_length=255, json_schema_extra={"pattern": NAME})
+]
+Locale = Annotated[
+    str,
+    pydantic.Field(max_length=35, examples=["pt-BR"], json_schema_extra={"pattern": LOCALE}),
+]
 
 
 class RegisterBody(Body):
     """Who registers."""
 
     email: Email
-    name: Line | None = None
-    locale: str | None = pydantic.Field(default=None, max_length=35, examples=["pt-BR"])
+    name: Name | None = None
+    locale: Locale | None = None
 
 
 class EventBody(Body):
@@ -72,6 +90,17 @@ class MessageBody(Body):
 class WorkflowBody(Definition):
     """A workflow; its key may be left to the address."""
 
+    model_config = pydantic.ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "on": "ORDER_SHIPPED",
+                    "steps": [{"kind": "channel", "channel": "email", "template": "welcome"}],
+                }
+            ]
+        }
+    )
+
     key: Key | None = None
 
     def workflow(self, key: str) -> Workflow:
@@ -90,13 +119,17 @@ class AcceptedOut(pydantic.BaseModel):
 class BulkItemOut(pydantic.BaseModel):
     """What became of one event of a bulk: its id, or a problem."""
 
-    model_config = pydantic.ConfigDict(extra="allow")
-
     status: int = pydantic.Field(description="202, or the status of the problem.")
     event_id: str | None = None
     replayed: bool = pydantic.Field(
         default=False, description="True where the same event was accepted before."
     )
+    type: str | None = pydantic.Field(
+        default=None, description="The type of the problem, where it is one."
+    )
+    title: str | None = None
+    detail: str | None = None
+    field: str | None = None
 
 
 class BulkOut(pydantic.BaseModel):

@@ -58,16 +58,27 @@ class Intake:
         self._publisher = Publisher(bus, metrics)
 
     async def register(
-        self, email: str, *, name: str | None = None, locale: str | None = None
-    ) -> str:
-        """Register an address: the event's id. The same work whether its user is known or not.
+        self,
+        email: str,
+        *,
+        name: str | None = None,
+        locale: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> AcceptedEvent:
+        """Register an address. The same work whether its user is known or not.
 
         Raises InvalidInput.
         """
+        _check_key(idempotency_key)
         acceptance = self._composer.registration(
-            email, name, locale, event_id=self._ids.new(), now=self._clock.now()
+            email,
+            name,
+            locale,
+            idempotency_key=idempotency_key,
+            event_id=self._ids.new(),
+            now=self._clock.now(),
         )
-        return (await self._accept(acceptance)).event_id
+        return await self._accept(acceptance)
 
     async def trigger(
         self,
@@ -80,8 +91,7 @@ class Intake:
         bus_channel: str = USER_CHANNEL,
     ) -> AcceptedEvent:
         """Store an event of a known user. Raises InvalidInput, or NotFound for an unknown user."""
-        if idempotency_key is not None:
-            check_visible(idempotency_key, "Idempotency-Key")
+        _check_key(idempotency_key)
         request = EventRequest(
             type=event_type,
             user_id=user_id,
@@ -112,12 +122,25 @@ class Intake:
         results = await asyncio.gather(*map(self.take, bulk), return_exceptions=True)
         return [_ours(result) for result in results]
 
-    async def send(self, to: str, text: str, *, subject: str | None = None) -> str:
-        """Send a text to an e-mail address: the event's id. Raises InvalidInput."""
+    async def send(
+        self,
+        to: str,
+        text: str,
+        *,
+        subject: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> AcceptedEvent:
+        """Send a text to an e-mail address. Raises InvalidInput."""
+        _check_key(idempotency_key)
         acceptance = self._composer.direct(
-            to, text, subject, event_id=self._ids.new(), now=self._clock.now()
+            to,
+            text,
+            subject,
+            idempotency_key=idempotency_key,
+            event_id=self._ids.new(),
+            now=self._clock.now(),
         )
-        return (await self._accept(acceptance)).event_id
+        return await self._accept(acceptance)
 
     async def accept_heard(self, event: Event, bus_channel: str) -> AcceptedEvent:
         """Store an event read from the bus, once for its source and id.
@@ -152,6 +175,11 @@ class Intake:
     async def _lane(self, acceptance: Acceptance) -> Lane:
         critical = (await self._workflows.recent()).critical_types
         return Lane.CRITICAL if acceptance.event.type in critical else acceptance.lane
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None:
+        check_visible(key, "Idempotency-Key")
 
 
 def _accepted(result: Accepted, acceptance: Acceptance) -> AcceptedEvent:

@@ -3,11 +3,12 @@
 from urllib.parse import parse_qsl
 
 import orjson
+import pydantic
 from fastapi import Request
 
 from tidings.api.bodies import parse_body, read_body
 from tidings.core.errors import InvalidInput
-from tidings.notifications.bodies import RegisterBody
+from tidings.notifications.bodies import Email, Locale, Name, RegisterBody
 
 #: fields a query may have, wrong ones included
 _MOST_FIELDS = 10
@@ -18,13 +19,13 @@ QUERY = [
         "in": "query",
         "required": False,
         "description": f"{what} Instead of a body.",
-        "schema": {"type": "string"},
+        "schema": pydantic.TypeAdapter(kind).json_schema(),
     }
-    for name, what in {
-        "email": "The address; write a + in it as %2B.",
-        "name": "What to call the user.",
-        "locale": "The language to write in (BCP 47).",
-    }.items()
+    for name, kind, what in (
+        ("email", Email, "The address; write a + in it as %2B."),
+        ("name", Name, "What to call the user."),
+        ("locale", Locale, "The language to write in (BCP 47)."),
+    )
 ]
 """The query's parameters, as OpenAPI has them."""
 

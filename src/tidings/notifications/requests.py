@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,9 @@ from tidings.users.people import check_name
 #: characters the text of a direct message may have
 TEXT_LIMIT = 100_000
 
+#: before the keys of registrations: whoever registers is a stranger and must not meet other keys
+_REGISTRATIONS = "\x1fregister\x1f"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRequest:
@@ -58,9 +61,7 @@ class EventRequest:
     @property
     def fingerprint(self) -> str:
         """A hash of all that a repeat under the same idempotency key must have in common."""
-        body = [self.type, self.user_id, self.data, self.id, self.bus_channel]
-        content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-        return hashlib.blake2b(content, digest_size=16).hexdigest()
+        return _hash(self.type, self.user_id, self.data, self.id, self.bus_channel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +84,23 @@ class Composer:
             ),
             bus_channel=request.bus_channel,
             lane=request.lane,
-            idempotency=_record(request),
+            idempotency=_record(request.idempotency_key, request.fingerprint),
         )
 
     def registration(
-        self, email: str, name: str | None, locale: str | None, *, event_id: str, now: datetime
+        self,
+        email: str,
+        name: str | None,
+        locale: str | None,
+        *,
+        idempotency_key: str | None = None,
+        event_id: str,
+        now: datetime,
     ) -> Acceptance:
         """The registration of an address, whether its user is known or not. Raises InvalidInput."""
         data = {"email": email, "name": name, "locale": locale}
         given = {key: value for key, value in data.items() if value is not None}
-        return self.heard(
+        acceptance = self.heard(
             Event(
                 id=event_id,
                 type=REGISTERED_USER,
@@ -102,9 +110,18 @@ class Composer:
             ),
             USER_CHANNEL,
         )
+        key = None if idempotency_key is None else f"{_REGISTRATIONS}{idempotency_key}"
+        return replace(acceptance, idempotency=_record(key, _content_hash(acceptance.event)))
 
     def direct(
-        self, to: str, text: str, subject: str | None, *, event_id: str, now: datetime
+        self,
+        to: str,
+        text: str,
+        subject: str | None,
+        *,
+        idempotency_key: str | None = None,
+        event_id: str,
+        now: datetime,
     ) -> Acceptance:
         """A message to an address, without any workflow of the user's own. Raises InvalidInput."""
         check_text(text, "text", limit=TEXT_LIMIT)
@@ -112,17 +129,19 @@ class Composer:
             check_line(subject, "subject")
         address = _address(to, "to")
         user_id = self._user_id(address)
+        event = Event(
+            id=event_id,
+            type=DIRECT_MESSAGE,
+            source=self.installation.source,
+            time=now,
+            user_id=user_id,
+            data={"to": address, "text": text, "subject": subject},
+        )
         return Acceptance(
-            event=Event(
-                id=event_id,
-                type=DIRECT_MESSAGE,
-                source=self.installation.source,
-                time=now,
-                user_id=user_id,
-                data={"to": address, "text": text, "subject": subject},
-            ),
+            event=event,
             bus_channel=USER_CHANNEL,
             registration=Registration(user_id=user_id, channel="email", address=address),
+            idempotency=_record(idempotency_key, _content_hash(event)),
         )
 
     def heard(self, event: Event, bus_channel: str) -> Acceptance:
@@ -162,10 +181,17 @@ class Composer:
         return address_user_id(self.installation.address_key, address)
 
 
-def _record(request: EventRequest) -> IdempotencyRecord | None:
-    if request.idempotency_key is None:
-        return None
-    return IdempotencyRecord(key=request.idempotency_key, fingerprint=request.fingerprint)
+def _record(key: str | None, fingerprint: str) -> IdempotencyRecord | None:
+    return None if key is None else IdempotencyRecord(key=key, fingerprint=fingerprint)
+
+
+def _content_hash(event: Event) -> str:
+    return _hash(event.type, event.data)
+
+
+def _hash(*content: object) -> str:
+    body = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
 def _address(raw: str, name: str) -> str:

@@ -16,14 +16,27 @@ from tidings.notifications.fields import EVENT_TYPE
 Key = Annotated[str, pydantic.Field(pattern=f"^{KEY}$")]
 EventType = Annotated[str, pydantic.Field(pattern=EVENT_TYPE)]
 Channel = Annotated[str, pydantic.Field(pattern=f"^{CHANNEL}$")]
-Amount = Annotated[int, pydantic.Field(ge=0, le=100_000_000)]
+
+
+def _whole(value: object) -> object:
+    """To JSON, 2.0 is an integer like any other."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Amount = Annotated[int, pydantic.Field(ge=0, le=100_000_000), pydantic.BeforeValidator(_whole)]
 
 
 def _require_kind(schema: dict[str, Any]) -> None:
-    schema.setdefault("required", []).append("kind")
+    required = schema.setdefault("required", [])
+    schema["required"] = [*(name for name in required if name != "kind"), "kind"]
 
 
-_STRICT = pydantic.ConfigDict(extra="forbid", strict=True, json_schema_extra=_require_kind)
+_STRICT = pydantic.ConfigDict(
+    extra="forbid",
+    strict=True,
+    json_schema_extra=_require_kind,
+    json_schema_serialization_defaults_required=True,
+)
 _LONGEST = timedelta(days=366)
 
 
@@ -91,7 +104,12 @@ def _ends_with_a_message(steps: Sequence[Step]) -> Sequence[Step]:
 class Definition(pydantic.BaseModel):
     """What a workflow says, whatever its key."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = pydantic.ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
     #: the type of the events it listens to
     on: EventType

@@ -8,16 +8,15 @@ from fastapi import APIRouter, Path, Request, Response
 
 from tidings.api.bodies import Body, json_body, read_body
 from tidings.api.problems import problem_responses
+from tidings.core.locales import LOCALE
 from tidings.core.names import CHANNEL, KEY
+from tidings.core.text import CONTROLS
 from tidings.users.choices import LIMIT
-from tidings.users.people import Preference, User
+from tidings.users.people import NAME, Preference, User
 from tidings.users.service import UserService
 
-#: the rules of `people`, `locales` and `choices`, as the API's document can say them
-_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
-_ID = rf"^(?!\.{{1,2}}$)[^/{_CONTROLS}\ufffd]+$"
-_NAME = rf"^ *[^ {_CONTROLS}\u202a-\u202e\u2066-\u2069][^{_CONTROLS}\u202a-\u202e\u2066-\u2069]*$"
-_LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_]([A-Za-z]{2}|[0-9]{3}))?$"
+#: the rules of `people` and `choices`, as the API's document can say them
+_ID = rf"^(?!\.{{1,2}}$)[^/{CONTROLS}\ufffd]+$"
 _WORKFLOW = rf"^(\*|{KEY})$"
 _CHANNEL = rf"^(\*|{CHANNEL})$"
 
@@ -44,13 +43,13 @@ class UserIn(Body):
         default=None,
         description="What to call the user: one line.",
         examples=["Ann"],
-        json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": _NAME},
+        json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": NAME},
     )
     locale: str | None = pydantic.Field(
         default=None,
         description="The language to write in (BCP 47).",
         examples=["pt-BR"],
-        json_schema_extra={"pattern": _LOCALE},
+        json_schema_extra={"pattern": LOCALE},
     )
 
 

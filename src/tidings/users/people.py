@@ -5,13 +5,16 @@ import unicodedata
 from dataclasses import dataclass
 
 from tidings.core.errors import InvalidInput
-from tidings.core.text import is_one_line
+from tidings.core.text import CONTROLS, is_one_line
+
+#: embeddings, overrides and isolates: they turn what follows them around, in a greeting as well
+_BIDI = r"\u202a-\u202e\u2066-\u2069"
+_BIDI_CONTROLS = re.compile(f"[{_BIDI}]")
 
 #: characters an id or a name may have
 LIMIT = 255
-
-#: embeddings, overrides and isolates: they turn what follows them around, in a greeting as well
-_BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+#: the rule for names, as a pattern for the API's document
+NAME = rf"^ *[^ {CONTROLS}{_BIDI}][^{CONTROLS}{_BIDI}]*$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,15 @@
+import re
 from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 from fastapi import FastAPI, Request
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tidings.api.bodies import Body, Line, read_body
 from tidings.api.problems import install_problems
+from tidings.core.text import LINE, is_one_line
 
 
 class Greeting(Body):
@@ -97,3 +101,10 @@ async def test_a_form_is_refused_so_that_no_foreign_page_can_post(
 
     assert answer.status_code == 422
     assert answer.json()["field"] == "Content-Type"
+
+
+@given(text=st.text(min_size=1) | st.text("a \0\n\x1f\x7f\x85\x9f\xa0\u2028\u2029", min_size=1))
+def test_the_document_says_of_a_line_what_the_code_takes(text: str) -> None:
+    pattern = LINE.removesuffix("$") + r"\Z"
+
+    assert bool(re.match(pattern, text)) is is_one_line(text)

@@ -92,6 +92,15 @@ def test_a_delay_adds_up() -> None:
     assert delay.duration == timedelta(days=1, hours=2, minutes=3, seconds=4)
 
 
+def test_a_whole_number_is_one_however_json_writes_it() -> None:
+    delay = pydantic.TypeAdapter(Delay)
+
+    assert delay.validate_json('{"kind": "delay", "days": 2.0}') == Delay(days=2)
+    for wrong in ("2.5", "true", '"2"', "1e400"):
+        with pytest.raises(pydantic.ValidationError):
+            delay.validate_json(f'{{"kind": "delay", "days": {wrong}}}')
+
+
 def test_a_delay_is_at_most_a_year() -> None:
     with pytest.raises(pydantic.ValidationError, match="at most 366 days"):
         Delay(days=367)

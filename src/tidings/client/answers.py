@@ -1,0 +1,202 @@
+"""What the API takes and answers, as types: each mirrors the OpenAPI schema of its name."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
+
+
+class EventItem(TypedDict):
+    """One event of a bulk, as `POST /v1/events` takes it."""
+
+    type: str
+    user_id: str
+    data: NotRequired[Mapping[str, Any]]
+    id: NotRequired[str | None]
+    channel: NotRequired[str]
+
+
+class BulkItem(TypedDict):
+    """What became of one event of a bulk: `event_id` where status is 202, else a problem."""
+
+    status: int
+    event_id: NotRequired[str | None]
+    replayed: NotRequired[bool]
+    type: NotRequired[str | None]
+    title: NotRequired[str | None]
+    detail: NotRequired[str | None]
+    field: NotRequired[str | None]
+
+
+class Decision(TypedDict):
+    """One thing the planner decided, and the rule that made it so."""
+
+    at: str
+    verdict: Literal["send", "wait", "skip"]
+    rule: str
+    reason: str
+    step: NotRequired[int | None]
+    channel: NotRequired[str | None]
+
+
+class ExplainedAttempt(TypedDict):
+    """One provider call; `fenced` when a later claim had overtaken it."""
+
+    epoch: int
+    provider: str
+    outcome: str
+    error: str | None
+    fenced: bool
+    started_at: str
+    finished_at: str | None
+
+
+class ExplainedDelivery(TypedDict):
+    """One message on its way: where it stands and why."""
+
+    id: str
+    step: int
+    channel: str
+    address: str
+    template: str
+    template_version: str
+    state: str
+    reason: str | None
+    due_at: str | None
+    created_at: str
+    updated_at: str
+    attempts: list[ExplainedAttempt]
+
+
+class ExplainedNotification(TypedDict):
+    """One run of a workflow for one user."""
+
+    id: str
+    workflow: str
+    workflow_version: str
+    user_id: str
+    lane: str
+    state: str
+    reason: str | None
+    step: int
+    due_at: str | None
+    created_at: str
+    decisions: list[Decision]
+    deliveries: list[ExplainedDelivery]
+
+
+class Explanation(TypedDict):
+    """An event with all it led to, and why."""
+
+    event_id: str
+    source: str
+    type: str
+    user_id: str | None
+    data: dict[str, Any]
+    bus_channel: str
+    lane: str
+    state: str
+    reason: str | None
+    time: str
+    accepted_at: str
+    notifications: list[ExplainedNotification]
+
+
+class User(TypedDict):
+    """A user as stored, the address in its normal form."""
+
+    id: str
+    email: str | None
+    email_status: str | None
+    name: str | None
+    locale: str | None
+    consent_version: int
+
+
+class PreferenceItem(TypedDict):
+    """Whether the user wants a workflow on a channel; either may be `*`."""
+
+    workflow: str
+    channel: str
+    enabled: bool
+
+
+class ChannelStep(TypedDict):
+    """Send a template on a channel."""
+
+    channel: str
+    template: str
+    kind: Literal["channel"]
+
+
+class Delay(TypedDict):
+    """Wait so long before the next step."""
+
+    days: int
+    hours: int
+    minutes: int
+    seconds: int
+    kind: Literal["delay"]
+
+
+class Workflow(TypedDict):
+    """A published workflow with the version its content gives it."""
+
+    key: str
+    version: str
+    on: str
+    steps: list[ChannelStep | Delay]
+    once: bool
+    critical: bool
+
+
+ScopeName = Literal["admin", "trigger", "read"]
+
+
+class Key(TypedDict):
+    """A key without its secret."""
+
+    id: str
+    name: str
+    scopes: list[ScopeName]
+    created_by: str
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+
+
+class NewKey(Key):
+    """A key just made: `key` is what to send, and is shown only now."""
+
+    key: str
+
+
+class Preference(Protocol):
+    """A `tidings.Preference`."""
+
+    @property
+    def workflow(self) -> str:
+        """A workflow's key, or `*`."""
+        ...
+
+    @property
+    def channel(self) -> str:
+        """A channel, or `*`."""
+        ...
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is wanted."""
+        ...
+
+
+class Definition(Protocol):
+    """A `tidings.Workflow`."""
+
+    @property
+    def key(self) -> str:
+        """Its key."""
+        ...
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """Its content."""
+        ...

@@ -1,0 +1,111 @@
+"""What `AsyncClient` keeps under a name of its own: users, workflows and keys."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from tidings.client.answers import (
+    Definition,
+    Key,
+    NewKey,
+    Preference,
+    PreferenceItem,
+    ScopeName,
+    User,
+    Workflow,
+)
+from tidings.client.problems import part_of
+from tidings.client.transport import Transport, path_of
+from tidings.core.keys import Scope
+
+
+class Users:
+    """People, their addresses and preferences."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def put(
+        self,
+        user_id: str,
+        *,
+        email: str | None = None,
+        name: str | None = None,
+        locale: str | None = None,
+    ) -> User:
+        """Make or replace a user: what isn't given is gone afterwards. Raises InvalidInput."""
+        body = {"email": email, "name": name, "locale": locale}
+        user: User = await self._transport.put(path_of("users", user_id), body)
+        return user
+
+    async def get(self, user_id: str) -> User:
+        """The user. Raises NotFound."""
+        user: User = await self._transport.get(path_of("users", user_id))
+        return user
+
+    async def preferences(self, user_id: str) -> list[PreferenceItem]:
+        """What the user chose. Raises NotFound."""
+        answer = await self._transport.get(path_of("users", user_id, "preferences"))
+        return list(part_of(answer, "preferences"))
+
+    async def set_preferences(
+        self, user_id: str, preferences: Sequence[Preference | PreferenceItem]
+    ) -> list[PreferenceItem]:
+        """Replace all that the user chose. Raises NotFound and InvalidInput."""
+        answer = await self._transport.put(
+            path_of("users", user_id, "preferences"), {"preferences": list(preferences)}
+        )
+        return list(part_of(answer, "preferences"))
+
+
+class Workflows:
+    """Workflows, as they are published."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def put(self, workflow: Definition) -> Workflow:
+        """Publish a `tidings.Workflow` in place of what its key had. Raises InvalidInput."""
+        published: Workflow = await self._transport.put(
+            path_of("workflows", workflow.key), workflow.model_dump(mode="json")
+        )
+        return published
+
+    async def get(self, key: str) -> Workflow:
+        """The published workflow of a key. Raises NotFound."""
+        workflow: Workflow = await self._transport.get(path_of("workflows", key))
+        return workflow
+
+    async def list(self) -> Sequence[Workflow]:
+        """The published workflows, in the order of their keys."""
+        return tuple(part_of(await self._transport.get(path_of("workflows")), "workflows"))
+
+
+class Keys:
+    """Keys of the API; all of it needs one with the scope `admin`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        name: str,
+        scopes: Collection[Scope | ScopeName],
+        *,
+        expires_at: datetime | None = None,
+    ) -> NewKey:
+        """Make a key; the answer alone holds it. Never repeated by itself: look at `list` first.
+
+        Raises InvalidInput, and Conflict where two of that name are live already.
+        """
+        body = {"name": name, "scopes": list(scopes), "expires_at": expires_at}
+        key: NewKey = await self._transport.post(path_of("keys"), body)
+        return key
+
+    async def list(self) -> Sequence[Key]:
+        """Every key there ever was, in the order they were made."""
+        return tuple(part_of(await self._transport.get(path_of("keys")), "keys"))
+
+    async def revoke(self, key_id: str) -> Key:
+        """End a key, at the latest within a second everywhere. Raises NotFound."""
+        key: Key = await self._transport.delete(path_of("keys", key_id))
+        return key

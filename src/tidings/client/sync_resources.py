@@ -1,0 +1,102 @@
+"""What `Client` keeps under a name of its own: the resources of `AsyncClient`, without `await`."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from tidings.client.answers import (
+    Definition,
+    Key,
+    NewKey,
+    Preference,
+    PreferenceItem,
+    ScopeName,
+    User,
+    Workflow,
+)
+from tidings.client.loop_thread import LoopThread
+from tidings.client.resources import Keys, Users, Workflows
+from tidings.core.keys import Scope
+
+
+class SyncUsers:
+    """People, their addresses and preferences."""
+
+    def __init__(self, users: Users, thread: LoopThread) -> None:
+        self._users = users
+        self._thread = thread
+
+    def put(
+        self,
+        user_id: str,
+        *,
+        email: str | None = None,
+        name: str | None = None,
+        locale: str | None = None,
+    ) -> User:
+        """Make or replace a user: what isn't given is gone afterwards. Raises InvalidInput."""
+        return self._thread.wait_for(
+            self._users.put(user_id, email=email, name=name, locale=locale)
+        )
+
+    def get(self, user_id: str) -> User:
+        """The user. Raises NotFound."""
+        return self._thread.wait_for(self._users.get(user_id))
+
+    def preferences(self, user_id: str) -> list[PreferenceItem]:
+        """What the user chose. Raises NotFound."""
+        return self._thread.wait_for(self._users.preferences(user_id))
+
+    def set_preferences(
+        self, user_id: str, preferences: Sequence[Preference | PreferenceItem]
+    ) -> list[PreferenceItem]:
+        """Replace all that the user chose. Raises NotFound and InvalidInput."""
+        return self._thread.wait_for(self._users.set_preferences(user_id, preferences))
+
+
+class SyncWorkflows:
+    """Workflows, as they are published."""
+
+    def __init__(self, workflows: Workflows, thread: LoopThread) -> None:
+        self._workflows = workflows
+        self._thread = thread
+
+    def put(self, workflow: Definition) -> Workflow:
+        """Publish a `tidings.Workflow` in place of what its key had. Raises InvalidInput."""
+        return self._thread.wait_for(self._workflows.put(workflow))
+
+    def get(self, key: str) -> Workflow:
+        """The published workflow of a key. Raises NotFound."""
+        return self._thread.wait_for(self._workflows.get(key))
+
+    def list(self) -> Sequence[Workflow]:
+        """The published workflows, in the order of their keys."""
+        return self._thread.wait_for(self._workflows.list())
+
+
+class SyncKeys:
+    """Keys of the API; all of it needs one with the scope `admin`."""
+
+    def __init__(self, keys: Keys, thread: LoopThread) -> None:
+        self._keys = keys
+        self._thread = thread
+
+    def create(
+        self,
+        name: str,
+        scopes: Collection[Scope | ScopeName],
+        *,
+        expires_at: datetime | None = None,
+    ) -> NewKey:
+        """Make a key; the answer alone holds it. Never repeated by itself: look at `list` first.
+
+        Raises InvalidInput, and Conflict where two of that name are live already.
+        """
+        return self._thread.wait_for(self._keys.create(name, scopes, expires_at=expires_at))
+
+    def list(self) -> Sequence[Key]:
+        """Every key there ever was, in the order they were made."""
+        return self._thread.wait_for(self._keys.list())
+
+    def revoke(self, key_id: str) -> Key:
+        """End a key, at the latest within a second everywhere. Raises NotFound."""
+        return self._thread.wait_for(self._keys.revoke(key_id))

@@ -1,0 +1,136 @@
+"""One call to the API: key, JSON, errors of our tree, and repeats where they do no harm."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from tidings.client.problems import content_of
+from tidings.client.retries import PASSING, pause_before
+from tidings.core.clock import Clock, SystemClock
+from tidings.core.errors import InvalidInput, Unavailable
+from tidings.egress.http import HttpClient
+
+DEFAULT_URL = "http://localhost:8000"
+
+#: bytes of an answer that are read: a bulk of 1,000 refusals has its room
+_ANSWER_LIMIT = 16 * 1024 * 1024
+
+Pause = Callable[[float], Awaitable[None]]
+
+
+class Transport:
+    """Speaks HTTP to the API at `url`.
+
+    Repeats a request up to `retries` times where the trouble passes by itself, but a POST only
+    under an idempotency key.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None,
+        timeout: float,
+        retries: int,
+        clock: Clock | None,
+        pause: Pause | None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._headers = {"Content-Type": "application/json", **_authorization(api_key)}
+        self._http = HttpClient(timeout=timeout, answer_limit=_ANSWER_LIMIT)
+        self._retries = retries
+        self._clock = clock or SystemClock()
+        self._pause = pause or asyncio.sleep
+
+    async def get(self, path: str, **query: str | int | None) -> Any:
+        """Read what is there."""
+        return await self._call("GET", path + query_of(query))
+
+    async def put(self, path: str, body: Mapping[str, Any], **query: str | int | None) -> Any:
+        """Put it there, in place of what was."""
+        return await self._call("PUT", path + query_of(query), body=body)
+
+    async def post(
+        self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> Any:
+        """Make something new; repeated only under a key."""
+        return await self._call("POST", path, body=body, idempotency_key=idempotency_key)
+
+    async def delete(self, path: str) -> Any:
+        """Take it away."""
+        return await self._call("DELETE", path)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, by the clock that was given."""
+        await self._pause(seconds)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Mapping[str, Any]:
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        content = b"" if body is None else _json(body)
+        repeats = self._retries if method != "POST" or headers else 0
+        waited = 0.0
+        for repeat in count():
+            try:
+                return await self._once(method, path, content, headers)
+            except PASSING as error:
+                wait = pause_before(repeat, error, waited=waited)
+                if repeat >= repeats or wait is None:
+                    raise
+            await self._pause(wait)
+            waited += wait
+        raise AssertionError("counting never ends")
+
+    async def _once(
+        self, method: str, path: str, content: bytes, headers: Mapping[str, str]
+    ) -> Mapping[str, Any]:
+        try:
+            answer = await self._http.request(
+                method, self.url + path, body=content, headers={**self._headers, **headers}
+            )
+        except Unavailable as error:
+            raise Unavailable(f"{error}. Is it running? `tidings up` starts it.") from error
+        return content_of(answer, now=self._clock.now())
+
+
+def path_of(*parts: str) -> str:
+    """The path of a resource under `/v1`. Raises InvalidInput for what can't stand in one."""
+    for part in parts:
+        if part in {"", ".", ".."}:
+            raise InvalidInput(f'"{part}" can\'t stand in an address of the API')
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def query_of(query: Mapping[str, str | int | None]) -> str:
+    """The query with what was given, or nothing."""
+    given = {name: value for name, value in query.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""
+
+
+def _authorization(api_key: str | None) -> Mapping[str, str]:
+    if api_key is None:
+        return {}
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise InvalidInput("the API key holds a character no key has: copy it anew, without blanks")
+    return {"Authorization": f"Bearer {api_key}"}
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        raise InvalidInput(f"this can't be sent as JSON: {error}") from None

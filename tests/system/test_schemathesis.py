@@ -1,0 +1,90 @@
+"""The OpenAPI document is true: schemathesis finds nothing in the API, but what is planted."""
+
+import os
+import re
+
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+
+from tests.system.fuzzing import WholeApi, fuzz
+
+#: a longer run, with data of its own each time: `TIDINGS_TEST_EXAMPLES=500 make test ARGS=…`
+EXAMPLES = int(os.environ.get("TIDINGS_TEST_EXAMPLES", "0"))
+
+#: what no schema can say, as the API's refusals say it
+UNSAYABLE = re.compile(
+    "this Idempotency-Key came before with another body"
+    "|id .* came before with another content"
+    "|channel .* is (none of TIDINGS_BUS_CHANNELS|for Tidings' own news)"
+    "|(the body|data) has more than .* bytes"
+    "|data.* is an integer beyond 64 bits"
+    "|body: give a query or a body, not both"
+    "|email: (give .*email=… or a JSON body|Field required)"
+    "|(email|to): .*(address|@-sign|domain|invisible characters)"
+    "|expires_at: must lie in the future"
+    r"|preferences\.\d+: says again what another one decides"
+    r"|steps\.\d+\.template: there is no template"
+    r"|steps\.\d+\.delay: a delay must be longer than nothing and at most 366 days"
+    "|steps: the last step must not be a delay"
+    "|key: must be .*, as in the address, or left out",
+    re.DOTALL,
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120 + 20 * EXAMPLES)
+def test_the_document_is_true_of_every_operation() -> None:
+    report = fuzz(
+        WholeApi(),
+        examples=EXAMPLES or 8,
+        random=bool(EXAMPLES),
+        excused=lambda detail: bool(UNSAYABLE.match(detail)),
+    )
+
+    assert report.failures == []
+    assert report.operations - report.succeeded == set()
+    assert report.cases > 500
+
+
+class Item(BaseModel):
+    name: str
+
+
+def planted() -> FastAPI:
+    """An app whose routes break their word, each in its own way."""
+    app = FastAPI()
+
+    @app.get("/good")
+    async def good(limit: int = 1) -> Item:
+        return Item(name="x" * min(limit, 1))
+
+    @app.get("/broken")
+    async def broken() -> JSONResponse:
+        return JSONResponse({}, status_code=500)
+
+    @app.get("/other-shape", response_model=Item)
+    async def other_shape() -> JSONResponse:
+        return JSONResponse({"name": 7})
+
+    @app.get("/other-status", response_model=Item)
+    async def other_status() -> JSONResponse:
+        return JSONResponse({"name": "x"}, status_code=202)
+
+    limit = {"name": "limit", "in": "query", "schema": {"type": "integer"}}
+
+    @app.get("/takes-anything", openapi_extra={"parameters": [limit]})
+    async def takes_anything() -> Item:
+        return Item(name="x")
+
+    return app
+
+
+def test_planted_faults_are_found() -> None:
+    report = fuzz(planted(), examples=5)
+
+    found = {failure.partition(":")[0] for failure in report.failures}
+    assert found == {"GET /broken", "GET /other-shape", "GET /other-status", "GET /takes-anything"}
+    assert "GET /good" in report.succeeded
+    assert "GET /broken" not in report.succeeded
