@@ -137,7 +137,7 @@ def wrong_example(text: str, defaults: Mapping[str, str], *, others: Sequence[st
 
     `others` are names it must have beside the settings. Each stands in a comment of its own line.
     """
-    shown = dict(re.findall(r"^#(\w+)=(.*)$", text, re.MULTILINE))
+    shown = dict(re.findall(r'^#(\w+)="?(.*?)"?$', text, re.MULTILINE))
     known = {*defaults, *others}
     missing = [f"{name} is missing" for name in sorted(known - shown.keys())]
     unknown = [f"{name} does not exist" for name in shown if name not in known]
