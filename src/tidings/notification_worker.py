@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tidings.core.bell import Bell
 from tidings.core.errors import InvalidInput, NotFound, Unavailable
 from tidings.core.logs import get_logger
-from tidings.core.loops import BackOff, until
+from tidings.core.loops import BackOff, Breath, until
 from tidings.core.models import (
     DEAD_LETTER,
     DEAD_LETTER_CHANNEL,
@@ -31,6 +31,8 @@ from tidings.wiring import NOTIFICATION_GROUP, System
 
 _log = get_logger("notification-worker")
 
+#: seconds between two looks at the events: longer than one takes, shorter than anybody notices
+_BREATH = 0.005
 #: seconds between two looks at what waits for its hour, however often the bell rings
 _RESUME_SECONDS = 0.25
 
@@ -70,6 +72,7 @@ class NotificationWorker:
         self._bell = Bell()
         self._quiet_log = QuietLog("notification-worker")
         self._resume_after = 0.0
+        self._breath = Breath(_BREATH)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; what is in hand then is finished."""
@@ -96,6 +99,7 @@ class NotificationWorker:
     async def _plan(self, stopping: asyncio.Event) -> None:
         back_off = BackOff()
         while not stopping.is_set():
+            await self._breath.take()
             try:
                 if not await self._plan_events() + await self._resume():
                     await self._bell.wait(self._system.settings.poll_seconds)

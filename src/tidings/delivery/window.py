@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 from tidings.core.bell import Bell
 from tidings.core.errors import Unavailable
 from tidings.core.logs import get_logger
-from tidings.core.loops import BackOff
+from tidings.core.loops import BackOff, Breath
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, Outcome
 from tidings.delivery.courier import uncancel
@@ -28,6 +28,8 @@ Settle = Callable[[Outcome], Awaitable[None]]
 
 #: share of the time to drain that is kept for giving back what did not finish
 _GIVE_BACK_SHARE = 0.15
+#: seconds between two claims: longer than a claim takes, shorter than anybody notices
+_BREATH = 0.005
 _log = get_logger("delivery")
 
 
@@ -64,6 +66,7 @@ class Window:
         self._settling: set[str] = set()
         self._work = Bell()
         self._room = Bell()
+        self._breath = Breath(_BREATH)
 
     def ring(self) -> None:
         """There may be work: look at once."""
@@ -78,6 +81,7 @@ class Window:
         """Claim and start until `stopping`; what is in hand then is left to `drain`."""
         back_off = BackOff()
         while not stopping.is_set():
+            await self._breath.take()
             room = self._vacant()
             if room == 0:
                 await self._room.wait(self._poll_seconds)
