@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tidings.client import AsyncClient, Client
     from tidings.notification_system import NotificationSystem
-    from tidings.notifications.workflow import ChannelStep, Delay, Email, Workflow
+    from tidings.notifications.workflow import ChannelStep, Delay, Email, InApp, Workflow
     from tidings.users.people import Preference
 
 __version__ = "0.1.0"
@@ -17,6 +17,7 @@ __all__ = [
     "Client",
     "Delay",
     "Email",
+    "InApp",
     "NotificationSystem",
     "Preference",
     "Workflow",
@@ -29,6 +30,7 @@ _HOMES = {
     "ChannelStep": "tidings.notifications.workflow",
     "Delay": "tidings.notifications.workflow",
     "Email": "tidings.notifications.workflow",
+    "InApp": "tidings.notifications.workflow",
     "Preference": "tidings.users.people",
     "Workflow": "tidings.notifications.workflow",
 }

@@ -14,9 +14,11 @@ from tidings.api.problems import install_problems
 from tidings.api.server import origin
 from tidings.core.errors import ConfigurationError
 from tidings.core.process import run_until_signal
+from tidings.inbox.api import inbox_router
 from tidings.lazy_app import LazyApp
 from tidings.notifications.api import notifications_router
 from tidings.service import guard, open_service, readiness
+from tidings.templates.api import templates_router
 from tidings.users.api import users_router
 from tidings.web.pages import pages_router
 from tidings.wiring import System
@@ -52,6 +54,10 @@ def _users(system: System) -> Sequence[APIRouter]:
     return [users_router(system.users)]
 
 
+def _templates(system: System) -> Sequence[APIRouter]:
+    return [templates_router(system.templates)]
+
+
 def _notifications(system: System) -> Sequence[APIRouter]:
     router = notifications_router(
         intake=system.intake,
@@ -60,6 +66,10 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         register_rate=system.settings.register_rate,
     )
     return [router]
+
+
+def _inbox(system: System) -> Sequence[APIRouter]:
+    return [inbox_router(system.inbox)]
 
 
 def _analytics(system: System) -> Sequence[APIRouter]:
@@ -81,7 +91,9 @@ def _analytics(system: System) -> Sequence[APIRouter]:
 
 SERVICES: Mapping[str, Callable[[System], Sequence[APIRouter]]] = {
     "users": _users,
+    "templates": _templates,
     "notifications": _notifications,
+    "inbox": _inbox,
     "analytics": _analytics,
 }
 """Each service by its name, with the routes it has; `analytics` carries the pages."""

@@ -17,6 +17,7 @@ from tidings.core.loops import pause
 from tidings.core.models import USER_CHANNEL, DeliveryState, EventState
 from tidings.core.ports import Worker
 from tidings.core.process import run_until_signal
+from tidings.inbox.service import InboxService
 from tidings.main import create_app
 from tidings.notification_worker import NotificationWorker
 from tidings.notifications.explanation import Explanation
@@ -115,6 +116,11 @@ class NotificationSystem:
     def workflows(self) -> WorkflowService:
         """Workflows and their versions."""
         return self.services.workflows
+
+    @property
+    def feed(self) -> InboxService:
+        """What each user finds in their feed."""
+        return self.services.inbox
 
     async def trigger(
         self,

@@ -21,11 +21,13 @@ from tidings.core.errors import ConfigurationError, Unavailable
 from tidings.core.ids import Ids
 from tidings.core.loops import BackOff
 from tidings.core.metrics import Metrics
-from tidings.core.models import DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL
+from tidings.core.models import DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL, IN_APP
 from tidings.core.ports import EventBus, Provider, Store
 from tidings.core.quiet_log import QuietLog
 from tidings.delivery.retry import exponential
 from tidings.delivery.service import DeliveryService
+from tidings.inbox.service import InboxService
+from tidings.notifications import workflow_rows
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.notifications.workflow import Workflow
@@ -61,6 +63,7 @@ class System:
     intake: Intake
     notifications: NotificationService
     delivery: DeliveryService
+    inbox: InboxService
     analytics: AnalyticsService
     keys: KeyService
     keyring: Keyring
@@ -148,9 +151,14 @@ async def _build(
     stack.push_async_callback(bus.aclose)
     outbox = Outbox(store, clock=clock, ids=ids)
     stack.push_async_callback(outbox.aclose)
-    providers = await _load_providers(settings, outbox, clock, stack)
     users = UserService(store, clock=clock)
-    templates = TemplateService(store, clock=clock)
+    inbox = InboxService(store, clock=clock, users=users)
+    stack.push_async_callback(inbox.aclose)
+    ports = ProviderPorts(
+        outbox=outbox, feed=inbox.add, email_from=settings.email_from, clock=clock
+    )
+    providers = await _load_providers(settings, ports, stack)
+    templates = TemplateService(store, clock=clock, needed_by=workflow_rows.needing)
     workflows = WorkflowService(store, clock=clock, templates=templates)
     intake = Intake(
         store=store,
@@ -200,6 +208,7 @@ async def _build(
             poll_seconds=settings.poll_seconds,
             drain_seconds=settings.drain_seconds,
         ),
+        inbox=inbox,
         analytics=AnalyticsService(store, clock=clock),
         keys=KeyService(store, clock=clock, changed=keyring.forget),
         keyring=keyring,
@@ -254,14 +263,20 @@ def _open_bus(settings: Settings, metrics: Metrics, clock: Clock) -> EventBus:
 
 
 async def _load_providers(
-    settings: Settings, outbox: Outbox, clock: Clock, stack: AsyncExitStack
+    settings: Settings, ports: ProviderPorts, stack: AsyncExitStack
 ) -> Mapping[str, tuple[str, Provider]]:
     sender(settings.email_from)
-    ports = ProviderPorts(outbox=outbox, email_from=settings.email_from, clock=clock)
-    name = settings.email_provider
-    provider = load_provider(name, settings.provider_options(name), ports)
-    stack.push_async_callback(provider.aclose)
-    return {"email": (name, provider)}
+    named = {
+        "email": (settings.email_provider, "TIDINGS_EMAIL_PROVIDER"),
+        IN_APP: (IN_APP, f"The channel {IN_APP}"),
+    }
+    providers: dict[str, tuple[str, Provider]] = {}
+    for channel, (name, setting) in named.items():
+        options = settings.provider_options(name)
+        provider = load_provider(name, options, ports, setting=setting)
+        stack.push_async_callback(provider.aclose)
+        providers[channel] = name, provider
+    return providers
 
 
 def _folders(settings: Settings) -> tuple[Path, ...]:

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,10 @@ async def test_the_documented_routes_are_those_of_the_api(system: NotificationSy
 async def test_every_documented_request_gets_the_documented_answer(
     http: httpx2.AsyncClient,
 ) -> None:
-    shown = calls(PAGE.read_text(encoding="utf-8"))
+    ids: dict[str, str] = {}
 
-    for call in shown:
+    for shown in calls(PAGE.read_text(encoding="utf-8")):
+        call = with_real_ids(shown, ids)
         answer = await answered(http, call)
 
         assert answer.status_code == call.status, (call.method, call.path, answer.text)
@@ -88,6 +90,7 @@ async def test_every_documented_request_gets_the_documented_answer(
             assert metric_names(call.answer) <= metric_names(answer.text)
         else:
             assert fits(json.loads(call.answer), answer.json()), (call.path, answer.text)
+            ids |= real_ids(json.loads(call.answer), answer.json())
         if "key" in (made := answer.json() if call.path == "/v1/keys" else {}):
             http.headers["Authorization"] = f"Bearer {made['key']}"
 
@@ -112,6 +115,33 @@ async def test_every_curl_of_a_page_is_answered_well(http: httpx2.AsyncClient, p
         assert answer.status_code in {200, 201, 202}, (call.path, answer.text)
 
 
+def real_ids(shown: Any, given: Any) -> dict[str, str]:
+    """The ids an answer of the page shows → those that were given in their places."""
+    found: dict[str, str] = {}
+    if isinstance(shown, dict):
+        found |= {shown["id"]: given["id"]} if isinstance(shown.get("id"), str) else {}
+        for key in shown:
+            found |= real_ids(shown[key], given[key])
+    if isinstance(shown, list):
+        for one, other in zip(shown, given, strict=False):
+            found |= real_ids(one, other)
+    return found
+
+
+def with_real_ids(call: Call, ids: Mapping[str, str]) -> Call:
+    """The request with ids that were given in place of those the page shows in its path."""
+    steps = [ids.get(step, step) for step in call.path.split("/")]
+    return replace(call, path="/".join(steps))
+
+
+def test_a_shown_id_in_a_path_stands_for_the_one_that_was_given() -> None:
+    ids = real_ids({"items": [{"id": "a1", "n": 1}]}, {"items": [{"id": "b2", "n": 2}]})
+    call = Call(method="POST", path="/v1/a1/read", headers={}, body="", status=200, answer="")
+
+    assert with_real_ids(call, ids).path == "/v1/b2/read"
+    assert with_real_ids(call, {}) == call
+
+
 def test_an_answer_of_another_shape_does_not_fit() -> None:
     assert fits({"a": [{"b": 1}]}, {"a": [{"b": 2.5}, {"b": 3}]})
     assert not fits({"a": 1}, {"a": 1, "b": 2})
@@ -121,15 +151,20 @@ def test_an_answer_of_another_shape_does_not_fit() -> None:
 
 
 async def answered(http: httpx2.AsyncClient, call: Call) -> httpx2.Response:
-    """The answer; that of an event once all of its messages were sent."""
+    """The answer; that of an event or a feed once there is something to see."""
     async with asyncio.timeout(10):
         while True:
             answer = await asked(http, call)
-            if not call.path.startswith("/v1/events/") or '"sent"' in answer.text:
-                return answer
-            if call.method != "GET":
+            if call.method != "GET" or not is_early(call, answer.text):
                 return answer
             await asyncio.sleep(0.05)
+
+
+def is_early(call: Call, answer: str) -> bool:
+    """Whether what the page shows has not happened yet."""
+    if call.path.startswith("/v1/events/"):
+        return '"sent"' not in answer
+    return "/feed" in call.path and '"items":[]' in answer
 
 
 async def asked(http: httpx2.AsyncClient, call: Call) -> httpx2.Response:

@@ -330,7 +330,8 @@ async def test_a_template_that_is_missing_stops_the_start_with_the_file_to_add(
 
     assert str(refused.value) == (
         "Workflow reminder, step 2: there is no template welcom for email: add "
-        "welcom/email.subject.txt and welcom/email.txt to the folder that TIDINGS_TEMPLATES names."
+        "welcom/email.subject.txt and welcom/email.txt to the folder that TIDINGS_TEMPLATES names, "
+        "or put one with PUT /v1/templates/{key}/{channel}."
     )
     assert not_put.value.field == "steps.1.template"
     assert await house.workflows.get("reminder") == REMINDER

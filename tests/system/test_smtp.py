@@ -46,7 +46,9 @@ async def keep_nothing(message: Message) -> None:
 @asynccontextmanager
 async def smtp(port: int, **options: str) -> AsyncIterator[SmtpProvider]:
     chosen = {"host": "127.0.0.1", "port": str(port), "tls": "off", "timeout": "20", **options}
-    ports = ProviderPorts(outbox=keep_nothing, email_from="Shop <news@shop.example>")
+    ports = ProviderPorts(
+        outbox=keep_nothing, feed=keep_nothing, email_from="Shop <news@shop.example>"
+    )
     provider = build(chosen, ports)
     try:
         yield provider

@@ -35,7 +35,9 @@ async def keep_nothing(message: Message) -> None:
 async def delivered(postfix: PrivatePostfix, message: Message) -> EmailMessage:
     """Send it and wait for it in the Maildir."""
     options = {"host": "127.0.0.1", "port": str(postfix.port), "tls": "off"}
-    ports = ProviderPorts(outbox=keep_nothing, email_from="Sklep Łódź <news@shop.example>")
+    ports = ProviderPorts(
+        outbox=keep_nothing, feed=keep_nothing, email_from="Sklep Łódź <news@shop.example>"
+    )
     provider = build(options, ports)
     try:
         receipt = await provider.send(message)

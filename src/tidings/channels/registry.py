@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from tidings.core.checkup import Finding
 from tidings.core.clock import Clock, SystemClock
 from tidings.core.errors import ConfigurationError
-from tidings.core.ports import OutboxWriter, Provider
+from tidings.core.ports import FeedWriter, OutboxWriter, Provider
 
 GROUP = "tidings.providers"
 """The entry point group; an entry is named like the setting's value and loads a `Build`."""
@@ -21,6 +21,7 @@ class ProviderPorts:
     """What the house hands to a provider, so that none reaches for it itself."""
 
     outbox: OutboxWriter
+    feed: FeedWriter
     #: the sender of e-mail: `Shop <news@shop.example>` or the bare address
     email_from: str
     clock: Clock = field(default_factory=SystemClock)

@@ -31,7 +31,7 @@ class Ids:
 
 def event_key(source: str, event_id: str) -> str:
     """The row's UUID for an event: our own UUIDs stand for themselves, all else is hashed."""
-    if source.startswith("tidings:") and _is_uuid(event_id):
+    if source.startswith("tidings:") and is_uuid(event_id):
         return event_id
     return str(uuid.uuid5(_DERIVED, f"{source}\x00{event_id}"))
 
@@ -52,7 +52,8 @@ def address_user_id(key: bytes, address: str) -> str:
     return "u_" + base64.b32encode(digest).decode().rstrip("=").lower()
 
 
-def _is_uuid(text: str) -> bool:
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID in its usual form."""
     try:
         return str(uuid.UUID(text)) == text
     except ValueError:

@@ -13,6 +13,9 @@ DELIVERY_CHANNEL = "DELIVERY_CHANNEL"
 BELL_CHANNEL = "BELL_CHANNEL"
 DEAD_LETTER_CHANNEL = "DEAD_LETTER_CHANNEL"
 
+#: the channel whose addresses are the users' own ids
+IN_APP = "in_app"
+
 #: what only Tidings itself publishes on
 OWN_CHANNELS = frozenset({DELIVERY_CHANNEL, BELL_CHANNEL, DEAD_LETTER_CHANNEL})
 
@@ -101,6 +104,10 @@ class Recipient:
     #: (workflow, channel) → wanted or not; either may be "*"
     preferences: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
+    def reached_by(self, channel: str) -> tuple[str, ...]:
+        """Where a channel reaches them; everybody has a feed, under their own id."""
+        return (self.id,) if channel == IN_APP else self.addresses.get(channel, ())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -134,6 +141,8 @@ class Message:
     content: Content
     recipient_name: str | None = None
     locale: str | None = None
+    #: the key of the workflow that sends it; "" outside of any
+    workflow: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

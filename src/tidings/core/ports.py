@@ -106,6 +106,14 @@ class OutboxWriter(Protocol):
         ...
 
 
+class FeedWriter(Protocol):
+    """Puts what the in_app provider took into the person's feed."""
+
+    async def __call__(self, message: Message) -> None:
+        """Put one message there, once for each id. Raises Unavailable."""
+        ...
+
+
 Send = Callable[[Message], Awaitable[Receipt]]
 """One call to a provider."""
 

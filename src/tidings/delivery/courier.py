@@ -114,6 +114,7 @@ def _message(claimed: Claimed, content: Content) -> Message:
         content=content,
         recipient_name=claimed.recipient.name if claimed.recipient else None,
         locale=claimed.locale,
+        workflow=claimed.workflow,
     )
 
 

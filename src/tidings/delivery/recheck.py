@@ -21,7 +21,7 @@ def recheck(claimed: Claimed) -> Refusal | None:
     recipient = claimed.recipient
     if recipient is None:
         return _suppressed("user_gone", "The user was deleted after this was planned.")
-    if claimed.address not in recipient.addresses.get(claimed.channel, ()):
+    if claimed.address not in recipient.reached_by(claimed.channel):
         return _suppressed(
             "address_gone", f"The {claimed.channel} address is no longer one of the user's."
         )

@@ -190,7 +190,7 @@ class _Run:
 
     def _addresses(self, channel: str) -> tuple[str, ...]:
         """Where the user is reached; a direct message goes to its own address or nowhere."""
-        addresses = self.recipient.addresses.get(channel, ())
+        addresses = self.recipient.reached_by(channel)
         to = self._direct_address()
         return addresses if to is None else tuple(each for each in addresses if each == to)
 

@@ -10,6 +10,7 @@ import orjson
 import pydantic
 from pydantic.dataclasses import dataclass
 
+from tidings.core.models import IN_APP
 from tidings.core.names import CHANNEL, KEY
 from tidings.notifications.fields import EVENT_TYPE
 
@@ -93,6 +94,11 @@ Step = Annotated[ChannelStep | Delay, pydantic.Field(discriminator="kind")]
 def Email(template: str) -> ChannelStep:  # noqa: N802 (reads as what it makes: a step)
     """Send a template by e-mail."""
     return ChannelStep("email", template)
+
+
+def InApp(template: str) -> ChannelStep:  # noqa: N802 (reads as what it makes: a step)
+    """Put a template into the user's feed."""
+    return ChannelStep(IN_APP, template)
 
 
 def _ends_with_a_message(steps: Sequence[Step]) -> Sequence[Step]:

@@ -165,5 +165,6 @@ def _no_template(step: ChannelStep) -> str:
     files = " and ".join(files_of(step.template, step.channel))
     return (
         f"there is no template {step.template} for {step.channel}: "
-        f"add {files} to the folder that TIDINGS_TEMPLATES names."
+        f"add {files} to the folder that TIDINGS_TEMPLATES names, or put one with "
+        "PUT /v1/templates/{key}/{channel}."
     )

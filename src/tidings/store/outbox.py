@@ -1,6 +1,5 @@
 """The dev outbox: every message the console provider took, to be looked at."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 from tidings.core.clock import Clock
 from tidings.core.errors import InvalidInput, NotFound
 from tidings.core.group_commit import GroupCommit
-from tidings.core.ids import Ids
+from tidings.core.ids import Ids, is_uuid
 from tidings.core.models import Content, Message
 from tidings.core.ports import Store
 from tidings.store.schema import deliveries, notifications, outbox
@@ -62,7 +61,7 @@ class Outbox:
         """
         query = sa.select(outbox).order_by(outbox.c.id.desc()).limit(limit)
         if before is not None:
-            if not _is_id(before):
+            if not is_uuid(before):
                 raise InvalidInput("before must be the id of a message", field="before")
             query = query.where(outbox.c.id < before)
         if search:
@@ -72,7 +71,7 @@ class Outbox:
     async def get(self, outbox_id: str) -> OutboxMessage:
         """One message by its outbox id. Raises NotFound."""
         found: list[OutboxMessage] = []
-        if _is_id(outbox_id):
+        if is_uuid(outbox_id):
             found = await self._find(sa.select(outbox).where(outbox.c.id == outbox_id))
         if not found:
             raise NotFound("there is no such message in the outbox")
@@ -120,13 +119,6 @@ def _holds(search: str) -> sa.ColumnElement[bool]:
     # PostgreSQL takes no null characters, and no message holds one.
     words = search.replace("\x00", "")
     return sa.or_(*[column.icontains(words, autoescape=True) for column in _SEARCHED])
-
-
-def _is_id(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _message(row: sa.RowMapping) -> OutboxMessage:

@@ -117,4 +117,4 @@ def ports(email_from: str) -> ProviderPorts:
     async def nowhere(message: Message) -> None:
         """Nothing is sent here."""
 
-    return ProviderPorts(outbox=nowhere, email_from=email_from)
+    return ProviderPorts(outbox=nowhere, feed=nowhere, email_from=email_from)

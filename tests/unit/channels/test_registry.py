@@ -15,7 +15,7 @@ async def nowhere(message: Message) -> None:
     """Nothing is sent here."""
 
 
-PORTS = ProviderPorts(outbox=nowhere, email_from="Shop <news@shop.example>")
+PORTS = ProviderPorts(outbox=nowhere, feed=nowhere, email_from="Shop <news@shop.example>")
 
 
 def test_the_three_of_ours_are_installed() -> None:
@@ -40,7 +40,7 @@ def test_an_unknown_provider_names_the_setting_and_those_installed() -> None:
 
     assert "TIDINGS_EMAIL_PROVIDER" in str(raised.value)
     assert "'smpt'" in str(raised.value)
-    assert "console, recording, smtp" in str(raised.value)
+    assert "console, in_app, recording, smtp" in str(raised.value)
 
 
 def test_a_provider_that_cannot_be_imported_names_the_setting_and_the_reason(

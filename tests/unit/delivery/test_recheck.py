@@ -41,6 +41,21 @@ def test_a_user_who_is_gone_gets_nothing() -> None:
     assert (refusal.state, refusal.rule) == (DeliveryState.SUPPRESSED, "user_gone")
 
 
+def test_everybody_has_a_feed_without_any_address() -> None:
+    recipient = ada(consent_version=4, addresses={})
+
+    assert recheck(claimed(recipient=recipient, channel="in_app", address="u_ada")) is None
+
+
+def test_an_opt_out_of_the_feed_since_planning_suppresses_it() -> None:
+    recipient = ada(consent_version=4, preferences={("*", "in_app"): False})
+
+    refusal = recheck(claimed(recipient=recipient, channel="in_app", address="u_ada"))
+
+    assert refusal is not None
+    assert refusal.rule == "preference"
+
+
 @pytest.mark.parametrize("lane", list(Lane))
 @pytest.mark.parametrize("addresses", [{}, {"email": ("b@example.com",)}, {"sms": ("+48",)}])
 def test_an_address_that_is_no_longer_theirs_gets_nothing_on_any_lane(

@@ -11,7 +11,7 @@ from tidings.core.models import DIRECT_MESSAGE, Lane, NotificationState, Recipie
 from tidings.core.work import PlannedNotification
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.planner import plan_event, plan_on
-from tidings.notifications.workflow import ChannelStep, Delay, Email, Workflow
+from tidings.notifications.workflow import ChannelStep, Delay, Email, InApp, Workflow
 
 HELLO = Workflow(key="hello", on="GREETED", steps=[Email("hello")])
 FOLLOW_UP = Workflow(
@@ -50,6 +50,26 @@ def test_a_delivery_pins_the_template_of_the_users_language() -> None:
 
     pinned = {(each.template_version, each.locale) for each in plan.notifications[0].deliveries}
     assert pinned == {("hello/email/pl", "pl")}
+
+
+def test_everybody_is_reached_in_the_app_under_their_own_id() -> None:
+    workflow = Workflow(key="hello", on="GREETED", steps=[InApp("hello")])
+    templates = [template("hello", "in_app")]
+
+    plan = plan_event(
+        due(recipient=replace(ANN, addresses={})), catalog(workflow, templates=templates)
+    )
+
+    [delivery] = plan.notifications[0].deliveries
+    assert (delivery.channel, delivery.address) == ("in_app", "ann")
+
+
+def test_the_feed_can_be_opted_out_of() -> None:
+    workflow = Workflow(key="hello", on="GREETED", steps=[InApp("hello")])
+
+    notification = planned(workflow, replace(ANN, preferences={("hello", "in_app"): False}))
+
+    assert rules(notification) == [(Verdict.SKIP, "preference")]
 
 
 def test_a_user_without_an_address_is_skipped_for_that() -> None:

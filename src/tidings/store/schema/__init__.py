@@ -1,6 +1,7 @@
 """One schema for both databases: a file for each owning service."""
 
 from tidings.store.schema.analytics import figure_deltas, figures
+from tidings.store.schema.inbox import feed
 from tidings.store.schema.installation import installation
 from tidings.store.schema.keys import api_keys, audit
 from tidings.store.schema.notifications import (
@@ -24,6 +25,7 @@ __all__ = [
     "dead_letters",
     "deliveries",
     "events",
+    "feed",
     "figure_deltas",
     "figures",
     "idempotency",

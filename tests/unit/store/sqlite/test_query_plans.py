@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from tidings.core.clock import SystemClock
 from tidings.core.models import DeliveryState
 from tidings.core.work import IdempotencyRecord, Outcome, Registration
+from tidings.inbox.items import FeedItem, Status
+from tidings.inbox.rows import count, find_page
+from tidings.store.schema.types import from_microseconds
 from tidings.store.sqlite import SqliteStore
 from tidings.testing.store_contract.given import accept, an_event, claim, plan
 from tidings.testing.store_contract.resume import resume
@@ -38,6 +41,10 @@ INSERT INTO deliveries (id, notification_id, event_id, user_id, workflow, step, 
 {_BACKLOG} SELECT 'd' || n, 'n' || n, 'e' || n, 'u' || n, 'w', 0, 'email', {_LANE},
        'a', 't', 'v', 0, CASE n % 2 WHEN 0 THEN 'pending' ELSE 'sending' END, n, 0, 0
 FROM numbers
+"""
+_FEED = f"""
+INSERT INTO feed (id, user_id, workflow, body, created_at, seen_at, read_at)
+{_BACKLOG} SELECT 'f' || n, 'ann', 'w', 'b', n, n, n FROM numbers
 """
 _BACKLOGS = (_EVENTS, _NOTIFICATIONS, _DELIVERIES)
 
@@ -127,6 +134,38 @@ async def test_what_is_due_is_found_by_its_partial_index(
 @pytest.mark.parametrize("verb", [settle_ten, register])
 async def test_what_is_named_by_id_is_found_by_its_key(store: SqliteStore, verb: Verb) -> None:
     assert scans(await steps(store, verb)) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "index"),
+    [
+        (None, "feed_user"),
+        (Status.ALL, "feed_user"),
+        (Status.UNREAD, "feed_unread"),
+        (Status.UNSEEN, "feed_unread"),
+    ],
+)
+async def test_a_page_of_a_long_feed_is_read_in_its_order(
+    store: SqliteStore, status: Status | None, index: str
+) -> None:
+    await store.run(lambda connection: connection.exec_driver_sql(_FEED) is None)
+    last = FeedItem(
+        id="f500", workflow="w", title=None, body="b", created_at=from_microseconds(500)
+    )
+
+    async def page(store: SqliteStore) -> None:
+        await store.run(lambda to: find_page(to, "ann", status=status, limit=20, before=last))
+
+    found = await steps(store, page)
+
+    assert [index in step and "created_at" in step for step in found] == [True]
+
+
+async def test_what_is_unread_is_counted_without_a_look_at_the_rest(store: SqliteStore) -> None:
+    async def counted(store: SqliteStore) -> None:
+        await store.run(lambda connection: count(connection, "ann"))
+
+    assert await steps(store, counted) == ["SEARCH feed USING INDEX feed_unread (user_id=?)"]
 
 
 async def test_a_scan_would_be_noticed(store: SqliteStore) -> None:
