@@ -17,7 +17,7 @@ from tidings.core.errors import ConfigurationError
 from tidings.core.models import Message
 from tidings.notifications.workflows import load_modules
 from tidings.settings import Settings
-from tidings.templates.folder import read_folder
+from tidings.templates.service import read_templates
 from tidings.wiring import bus_groups, load_settings
 
 SETTINGS = "settings"
@@ -103,7 +103,9 @@ def password_findings(url: str) -> Findings:
 async def _provider(settings: Settings, clock: Clock) -> Findings:
     check, name = "e-mail provider", settings.email_provider
     options = settings.provider_options(name)
-    ports = ProviderPorts(outbox=_take_nothing, email_from=settings.email_from, clock=clock)
+    ports = ProviderPorts(
+        outbox=_take_nothing, feed=_take_nothing, email_from=settings.email_from, clock=clock
+    )
     try:
         sender(settings.email_from)
         await load_provider(name, options, ports).aclose()
@@ -114,7 +116,7 @@ async def _provider(settings: Settings, clock: Clock) -> Findings:
 
 
 async def _take_nothing(message: Message) -> None:
-    """The outbox of a provider that is only looked at."""
+    """The outbox and the feed of a provider that is only looked at."""
 
 
 async def _content(settings: Settings, _clock: Clock) -> Findings:
@@ -128,7 +130,7 @@ def _templates(folder: Path | None) -> Finding:
     if folder is None:
         return ok(check, "the built-in ones")
     try:
-        return ok(check, f"{len(read_folder(folder))} in {folder}, over the built-in ones")
+        return ok(check, f"{len(read_templates((folder,)))} in {folder}, over the built-in ones")
     except ConfigurationError as error:
         return failure(check, str(error), "mend that file, or name another folder")
 
