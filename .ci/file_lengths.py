@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 LIMIT = 400
-FOLDERS = ("src", "tests", "bench", "examples", ".ci")
+FOLDERS = ("src", "tests", "bench", "examples", "scripts", ".ci")
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # it has no types, and the answer is checked here
+import yaml
 
 from tests.unit import documents
 from tests.unit.monitoring import (

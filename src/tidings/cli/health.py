@@ -28,9 +28,11 @@ def health(
 
 
 def _here() -> str:
-    from tidings.wiring import load_settings
+    from tidings.channels.registry import installed_providers
+    from tidings.settings import read_settings
 
-    settings = load_settings()
+    # not by way of `wiring`: containers ask often, and loading that takes longer than asking
+    settings = read_settings(providers=installed_providers())
     return f"http://localhost:{settings.health_port or settings.port}"
 
 

@@ -1,0 +1,1 @@
+"""Checks of the image for machines without a container engine: `scripts/check-image`."""
