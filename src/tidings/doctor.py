@@ -17,7 +17,7 @@ from tidings.core.errors import ConfigurationError
 from tidings.core.models import Message
 from tidings.notifications.workflows import load_modules
 from tidings.settings import Settings
-from tidings.templates.folder import read_folder
+from tidings.templates.service import read_templates
 from tidings.wiring import bus_groups, load_settings
 
 SETTINGS = "settings"
@@ -130,7 +130,7 @@ def _templates(folder: Path | None) -> Finding:
     if folder is None:
         return ok(check, "the built-in ones")
     try:
-        return ok(check, f"{len(read_folder(folder))} in {folder}, over the built-in ones")
+        return ok(check, f"{len(read_templates((folder,)))} in {folder}, over the built-in ones")
     except ConfigurationError as error:
         return failure(check, str(error), "mend that file, or name another folder")
 

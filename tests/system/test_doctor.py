@@ -77,11 +77,16 @@ async def test_templates_and_workflows_that_do_not_load_are_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "mine" / "welcome").mkdir(parents=True)
-    (tmp_path / "mine" / "welcome" / "email.txt").write_text("{% if %}")
+    (tmp_path / "mine" / "welcome" / "email.subject.txt").write_text("Welcome")
+    (tmp_path / "mine" / "welcome" / "email.txt").write_text("Hello,\n{% if %}")
     monkeypatch.setenv("TIDINGS_TEMPLATES", "mine")
     monkeypatch.setenv("TIDINGS_WORKFLOWS", "no_such_module")
 
-    assert faults(await examine()) == {"templates": Level.FAILURE, "workflows": Level.FAILURE}
+    findings = await examine()
+
+    assert faults(findings) == {"templates": Level.FAILURE, "workflows": Level.FAILURE}
+    assert "email.txt" in by_check(findings)["templates"].found
+    assert "no_such_module" in by_check(findings)["workflows"].found
 
 
 @pytest.mark.parametrize(

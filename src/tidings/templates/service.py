@@ -51,7 +51,9 @@ class TemplateService:
         what a folder had and has no more is withdrawn. Where nothing changed nothing is written.
         Raises ConfigurationError naming file and line.
         """
-        built_in, own = await asyncio.to_thread(lambda: (_read((BUILTIN,)), _read(folders)))
+        built_in, own = await asyncio.to_thread(
+            lambda: (read_templates((BUILTIN,)), read_templates(folders))
+        )
         now = self._clock.now()
         changes = await self._store.run(
             lambda each: rows.load(each, built_in=built_in, own=own, now=now)
@@ -191,11 +193,16 @@ def _words(name: Name) -> str:
 
 
 def _built_in(name: Name) -> Template | None:
-    return next((template for template in _read((BUILTIN,)) if template.name == name), None)
+    return next(
+        (template for template in read_templates((BUILTIN,)) if template.name == name), None
+    )
 
 
-def _read(folders: Sequence[Path]) -> Sequence[Template]:
-    """Blocks on files."""
+def read_templates(folders: Sequence[Path]) -> Sequence[Template]:
+    """The templates of folders, later ones over earlier ones, each seen to parse.
+
+    Blocks on files. Raises ConfigurationError naming file and line.
+    """
     templates: dict[Name, Template] = {}
     for folder in folders:
         for template in read_folder(folder):
