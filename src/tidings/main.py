@@ -17,6 +17,7 @@ from tidings.core.process import run_until_signal
 from tidings.lazy_app import LazyApp
 from tidings.notifications.api import notifications_router
 from tidings.service import guard, open_service, readiness
+from tidings.templates.api import templates_router
 from tidings.users.api import users_router
 from tidings.web.pages import pages_router
 from tidings.wiring import System
@@ -81,6 +82,7 @@ def _analytics(system: System) -> Sequence[APIRouter]:
 
 SERVICES: Mapping[str, Callable[[System], Sequence[APIRouter]]] = {
     "users": _users,
+    "templates": lambda system: [templates_router(system.templates)],
     "notifications": _notifications,
     "analytics": _analytics,
 }

@@ -26,6 +26,7 @@ from tidings.core.ports import EventBus, Provider, Store
 from tidings.core.quiet_log import QuietLog
 from tidings.delivery.retry import exponential
 from tidings.delivery.service import DeliveryService
+from tidings.notifications import workflow_rows
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.notifications.workflow import Workflow
@@ -138,7 +139,7 @@ async def _build(
     stack.push_async_callback(outbox.aclose)
     providers = await _load_providers(settings, outbox, clock, stack)
     users = UserService(store, clock=clock)
-    templates = TemplateService(store, clock=clock)
+    templates = TemplateService(store, clock=clock, needed_by=workflow_rows.needing)
     workflows = WorkflowService(store, clock=clock, templates=templates)
     intake = Intake(
         store=store,

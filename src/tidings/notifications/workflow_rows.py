@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from tidings.notifications.catalog import WorkflowSet
-from tidings.notifications.workflow import Workflow
+from tidings.notifications.workflow import ChannelStep, Step, Workflow
 from tidings.store import definitions
 from tidings.store.schema import workflows as table
 from tidings.store.upsert import insert
@@ -91,6 +91,19 @@ def read_versions(
         sa.tuple_(table.c.key, table.c.version).in_(sorted(wanted))
     )
     return [_workflow(content) for content in connection.scalars(query)]
+
+
+def needing(connection: sa.Connection, template: str, channel: str) -> Sequence[str]:
+    """The published workflows with a step that sends this template on this channel."""
+    return [
+        workflow.key
+        for workflow in read(connection).published
+        if any(_sends(step, template, channel) for step in workflow.steps)
+    ]
+
+
+def _sends(step: Step, template: str, channel: str) -> bool:
+    return isinstance(step, ChannelStep) and (step.template, step.channel) == (template, channel)
 
 
 def _workflow(content: object) -> Workflow:

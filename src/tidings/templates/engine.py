@@ -3,7 +3,7 @@
 What is not there may be asked for by `if`, and is an error everywhere else.
 
 Fuel bounds time, not memory: who writes a template can make it eat memory. Templates come from
-the operator's own folder, so they are trusted as much as the rest of the configuration.
+the operator, in a folder or over HTTP: they are trusted as much as the rest of the configuration.
 """
 
 import re

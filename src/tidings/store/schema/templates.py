@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from tidings.store.schema.types import Json, UtcDateTime, metadata
 
 #: version: hash of the content · locale: "" for the default · status: published · archived
+#: origin: folder · http
 templates = sa.Table(
     "templates",
     metadata,
@@ -14,6 +15,7 @@ templates = sa.Table(
     sa.Column("locale", sa.Text, nullable=False, server_default=""),
     sa.Column("parts", Json, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False, server_default="folder"),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
