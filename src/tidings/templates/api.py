@@ -30,7 +30,10 @@ Locale = Annotated[
     Query(description="Its language (BCP 47); left out, the one for everybody."),
 ]
 Cursor = Annotated[
-    str, pydantic.Field(max_length=300, json_schema_extra={"pattern": f"^{KEY}/{CHANNEL}/({LOCALE[1:-1]})?$"})
+    str,
+    pydantic.Field(
+        max_length=300, json_schema_extra={"pattern": f"^{KEY}/{CHANNEL}/({LOCALE[1:-1]})?$"}
+    ),
 ]
 After = Annotated[
     Cursor | SkipJsonSchema[None],
