@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from itertools import count
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import orjson
 
@@ -84,16 +83,16 @@ class Transport:
         content = b"" if body is None else _json(body)
         repeats = self._retries if method != "POST" or headers else 0
         waited = 0.0
-        for repeat in count():
+        for repeat in range(repeats):
             try:
                 return await self._once(method, path, content, headers)
             except PASSING as error:
                 wait = pause_before(repeat, error, waited=waited)
-                if repeat >= repeats or wait is None:
+                if wait is None:
                     raise
             await self._pause(wait)
             waited += wait
-        raise AssertionError("counting never ends")
+        return await self._once(method, path, content, headers)
 
     async def _once(
         self, method: str, path: str, content: bytes, headers: Mapping[str, str]
@@ -112,13 +111,20 @@ def path_of(*parts: str) -> str:
     for part in parts:
         if part in {"", ".", ".."}:
             raise InvalidInput(f'"{part}" can\'t stand in an address of the API')
-    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+    return "/v1/" + "/".join(map(_quoted, parts))
 
 
 def query_of(query: Mapping[str, str | int | None]) -> str:
     """The query with what was given, or nothing."""
-    given = {name: value for name, value in query.items() if value is not None}
-    return f"?{urlencode(given)}" if given else ""
+    given = [f"{name}={_quoted(str(value))}" for name, value in query.items() if value is not None]
+    return f"?{'&'.join(given)}" if given else ""
+
+
+def _quoted(text: str) -> str:
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{text!r} holds half a surrogate pair: send whole characters") from None
 
 
 def _authorization(api_key: str | None) -> Mapping[str, str]:
