@@ -20,8 +20,9 @@ run: $(VENV)/.runtime  ## Start Tidings: everything in one process, on SQLite an
 test: $(VENV)/.dev  ## Run the whole test suite (ARGS="..." goes to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
 
-faults: $(VENV)/.dev  ## Kill, flush and restart everything under 10,000 registrations
-	@TIDINGS_TEST_REGISTRATIONS=10000 $(BIN)/python -m pytest -n 0 tests/faults
+faults: $(VENV)/.dev  ## Kill, flush, restart and roll everything under load: minutes
+	@TIDINGS_TEST_REGISTRATIONS=10000 TIDINGS_TEST_COLD_SECONDS=30 TIDINGS_TEST_ROLLING_SECONDS=60 \
+	  $(BIN)/python -m pytest -n 0 tests/faults
 
 check: lint test  ## All that must hold before a commit: format, lint, types, layers, tests
 

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from tidings.core.bell import Bell
@@ -29,6 +30,9 @@ from tidings.service import open_service
 from tidings.wiring import NOTIFICATION_GROUP, System
 
 _log = get_logger("notification-worker")
+
+#: seconds between two looks at what waits for its hour, however often the bell rings
+_RESUME_SECONDS = 0.25
 
 
 def sent_email(due: DueEvent, catalog: Catalog) -> EventPlan:
@@ -65,6 +69,7 @@ class NotificationWorker:
         self._system = system
         self._bell = Bell()
         self._quiet_log = QuietLog("notification-worker")
+        self._resume_after = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; what is in hand then is finished."""
@@ -75,15 +80,24 @@ class NotificationWorker:
 
     async def work(self) -> int:
         """Plan one batch of what is due; how much there was. Raises Unavailable."""
-        notifications = self._system.notifications
-        planned = await notifications.plan_due(HANDLERS, tell=tell_welcome)
-        return planned + await notifications.resume_due()
+        return await self._plan_events() + await self._system.notifications.resume_due()
+
+    async def _plan_events(self) -> int:
+        return await self._system.notifications.plan_due(HANDLERS, tell=tell_welcome)
+
+    async def _resume(self) -> int:
+        """Take up what waited, unless nothing was due a moment ago: no bell rings for it."""
+        if time.monotonic() < self._resume_after:
+            return 0
+        resumed = await self._system.notifications.resume_due()
+        self._resume_after = 0.0 if resumed else time.monotonic() + _RESUME_SECONDS
+        return resumed
 
     async def _plan(self, stopping: asyncio.Event) -> None:
         back_off = BackOff()
         while not stopping.is_set():
             try:
-                if not await self.work():
+                if not await self._plan_events() + await self._resume():
                     await self._bell.wait(self._system.settings.poll_seconds)
                 back_off.reset()
             except Exception as error:  # what is due stays due, whatever it was

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -26,6 +26,8 @@ class Fleet:
         self.port = free_port()
         self._sink_port = free_port()
         self._settings = dict(settings)
+        #: sent SIGTERM, and not ended yet
+        self._asked: set[str] = set()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -44,10 +46,20 @@ class Fleet:
         """Start `python -m tidings.…` under a name, with settings of its own."""
         self._spawn(name, *command, **settings)
 
+    def start_with_health(self, name: str, *command: str, **settings: str) -> str:
+        """Start a process whose health is told at a known address; the address."""
+        port = free_port()
+        self._spawn(name, *command, TIDINGS_HEALTH_PORT=str(port), **settings)
+        return f"http://127.0.0.1:{port}"
+
     def start_api(self, module: str = "tidings.main", **settings: str) -> None:
         """Start what serves the API and wait until it is ready."""
         self._spawn("api", module, **settings)
         wait_until(self._is_ready, f"{module} is ready", self.log)
+
+    def start_program(self, name: str, command: Sequence[str]) -> None:
+        """Start another program under a name, with our settings."""
+        self._run(name, command)
 
     def kill(self, *names: str) -> None:
         """End processes by SIGKILL, all at once."""
@@ -59,9 +71,21 @@ class Fleet:
     def terminate(self, name: str) -> float:
         """End a process by SIGTERM; the seconds it took."""
         began = time.monotonic()
-        self._processes[name].send_signal(signal.SIGTERM)
-        self._processes.pop(name).wait(PATIENCE)
+        self.ask_to_end(name)
+        self.wait(name)
         return time.monotonic() - began
+
+    def ask_to_end(self, name: str) -> None:
+        """Send a process SIGTERM, unless it has had one."""
+        if name not in self._asked:
+            self._asked.add(name)
+            self._processes[name].send_signal(signal.SIGTERM)
+
+    def wait(self, name: str) -> int:
+        """Wait until a process has ended; its exit status."""
+        status = self._processes.pop(name).wait(PATIENCE)
+        self._asked.discard(name)
+        return status
 
     def log(self, name: str | None = None) -> str:
         """What the processes wrote."""
@@ -69,8 +93,11 @@ class Fleet:
         return "\n".join(path.read_text(errors="replace")[-20_000:] for path in paths)
 
     def _spawn(self, name: str, *command: str, **settings: str) -> None:
+        self._run(name, [sys.executable, "-m", *command], **settings)
+
+    def _run(self, name: str, command: Sequence[str], **settings: str) -> None:
         self._processes[name] = lifeline.spawn(
-            [sys.executable, "-m", *command],
+            command,
             folder=self.folder,
             stop=signal.SIGKILL,
             environment=self._environment() | settings,
@@ -92,11 +119,16 @@ class Fleet:
         }
 
     def _is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return is_ready(self.url)
+
+
+def is_ready(url: str) -> bool:
+    """Whether a process says that it can work."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def wait_until(

@@ -17,6 +17,7 @@ from tidings.client.answers import (
 )
 from tidings.client.problems import part_of
 from tidings.client.transport import Transport, path_of
+from tidings.core.keys import Scope
 
 
 class Users:
@@ -144,7 +145,11 @@ class Keys:
         self._transport = transport
 
     async def create(
-        self, name: str, scopes: Collection[ScopeName], *, expires_at: datetime | None = None
+        self,
+        name: str,
+        scopes: Collection[Scope | ScopeName],
+        *,
+        expires_at: datetime | None = None,
     ) -> NewKey:
         """Make a key; the answer alone holds it. Never repeated by itself: look at `list` first.
 

@@ -17,6 +17,7 @@ from tidings.client.answers import (
 )
 from tidings.client.loop_thread import LoopThread
 from tidings.client.resources import Keys, Templates, Users, Workflows
+from tidings.core.keys import Scope
 
 
 class SyncUsers:
@@ -129,7 +130,11 @@ class SyncKeys:
         self._thread = thread
 
     def create(
-        self, name: str, scopes: Collection[ScopeName], *, expires_at: datetime | None = None
+        self,
+        name: str,
+        scopes: Collection[Scope | ScopeName],
+        *,
+        expires_at: datetime | None = None,
     ) -> NewKey:
         """Make a key; the answer alone holds it. Never repeated by itself: look at `list` first.
 

@@ -1,0 +1,40 @@
+"""A release to come: the program as it is, with one more migration of tables that are in use."""
+
+import shutil
+from pathlib import Path
+
+from tidings.store import migrations
+from tidings.store.migrations import REVISIONS
+
+REVISION = "9001"
+
+_MIGRATION = f'''"""More room in tables that are in use."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{REVISION}"
+down_revision = "{REVISIONS[-1]}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for table in ("users", "addresses", "events", "notifications", "deliveries", "attempts"):
+        op.add_column(table, sa.Column("later", sa.Text))
+    op.create_table("later", sa.Column("id", sa.Text, primary_key=True))
+'''
+
+
+def make_release(folder: Path) -> Path:
+    """The release as a folder for PYTHONPATH."""
+    package = Path(migrations.__file__).parents[2]
+    shutil.copytree(package, folder / "tidings", ignore=shutil.ignore_patterns("__pycache__"))
+    home = folder / "tidings/store/migrations"
+    (home / "versions" / f"{REVISION}_later.py").write_text(_MIGRATION)
+    known = home / "migrate.py"
+    line = f"REVISIONS = ({', '.join(repr(one) for one in REVISIONS)})".replace("'", '"')
+    text = known.read_text()
+    assert line in text, "the line that names the revisions has changed"
+    known.write_text(text.replace(line, line.replace(")", f', "{REVISION}")')))
+    return folder
