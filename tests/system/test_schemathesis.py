@@ -19,7 +19,7 @@ UNSAYABLE = re.compile(
     "|id .* came before with another content"
     "|channel .* is (none of TIDINGS_BUS_CHANNELS|for Tidings' own news)"
     "|(the body|data) has more than .* bytes"
-    "|data.* is an integer beyond 64 bits"
+    "|data.* (is an integer beyond|holds a null|has a key|lies more)"
     "|body: give a query or a body, not both"
     "|email: (give .*email=… or a JSON body|Field required)"
     "|(email|to): .*(address|@-sign|domain|invisible characters)"
