@@ -40,7 +40,9 @@ After = Annotated[
     Query(description="Go on after this one: `next` of the last page."),
 ]
 
-Source = Annotated[str, pydantic.Field(max_length=FILE_LIMIT)]
+Source = Annotated[
+    str, pydantic.Field(max_length=FILE_LIMIT, json_schema_extra={"pattern": r"^[^\u0000]*$"})
+]
 
 
 class TemplateBody(Body):
