@@ -27,6 +27,7 @@ UNSAYABLE = re.compile(
     r"|preferences\.\d+: says again what another one decides"
     r"|steps\.\d+\.template: there is no template"
     r"|steps\.\d+\.delay: a delay must be longer than nothing and at most 366 days"
+    "|subject: a template for email needs one"
     "|steps: the last step must not be a delay"
     "|key: must be .*, as in the address, or left out",
     re.DOTALL,
