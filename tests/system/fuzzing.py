@@ -14,11 +14,22 @@ from schemathesis.python import asgi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidings.core import keys
+from tidings.core.models import IN_APP, Content, Message
 from tidings.main import create_app
 from tidings.testing.fake_system import FakeSystem
+from tidings.wiring import System
 
 #: what is sent in place of the system's key, so that the key need not be known beforehand
 STAND_IN = "Bearer stand-in"
+
+#: an item in a feed, and its user, as the document's examples name them
+ITEM = Message(
+    id="c193b675-bfe4-8224-ba2c-ddafd9ba86e3",
+    channel=IN_APP,
+    address="u1",
+    content=Content(text="Order A-7 waits for you at the shop."),
+    workflow="order-arrived",
+)
 
 #: the answers that refuse a request; schemathesis alone does not count 413 among them
 REFUSALS = [400, 401, 403, 404, 405, 409, 413, 415, 422, 429]
@@ -54,6 +65,7 @@ class WholeApi:
         async with FakeSystem(register_rate="off") as system:
             self._app = create_app(system.services)
             self._key = await system.services.keys.create("fuzz", [keys.Scope.ADMIN], by="tests")
+            await _furnish(system.services)
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -68,6 +80,12 @@ class WholeApi:
         ]
         spared = path.replace(self._key.key.id, "aaaaaaaa")
         return {**scope, "client": ("127.0.0.1", 1), "headers": headers, "path": spared}
+
+
+async def _furnish(services: System) -> None:
+    """What no request can make: an item, so that a feed is not always empty."""
+    await services.users.put(ITEM.address)
+    await services.inbox.add(ITEM)
 
 
 def fuzz(

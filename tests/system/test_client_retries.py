@@ -15,7 +15,6 @@ import pytest
 from tests.servers.ports import free_port
 from tests.system.scripted import SILENCE, Asked, says, scripted
 from tidings import AsyncClient
-from tidings.client.transport import Transport
 from tidings.core.errors import (
     InvalidInput,
     OutcomeUnknown,
@@ -41,6 +40,12 @@ CALLS: dict[str, Callable[[AsyncClient], Awaitable[object]]] = {
     **POSTS,
     "explain": lambda client: client.explain("e1"),
     "users.put": lambda client: client.users.put("u1"),
+    "feed.mark": lambda client: client.feed.mark("u1", "i1", "read"),
+}
+ONCE: dict[str, Callable[[AsyncClient], Awaitable[object]]] = {
+    "keys.create": lambda client: client.keys.create("shop", ["trigger"]),
+    "feed.mark_all_seen": lambda client: client.feed.mark_all_seen("u1"),
+    "feed.mark_all_read": lambda client: client.feed.mark_all_read("u1"),
 }
 
 
@@ -97,16 +102,13 @@ async def test_a_key_that_is_given_is_the_one_that_is_sent() -> None:
     assert told.asked[0].headers["idempotency-key"] == "order-7"
 
 
-async def test_a_post_without_a_key_is_sent_once() -> None:
-    async with scripted([SILENCE, DONE]) as server:
-        transport = Transport(
-            server.url, api_key=None, timeout=5, retries=3, clock=None, pause=None
-        )
+@pytest.mark.parametrize("name", ONCE)
+async def test_what_is_not_the_same_twice_is_sent_once(name: str) -> None:
+    async with talk(SILENCE, DONE) as told:
         with pytest.raises(OutcomeUnknown):
-            await transport.post("/v1/things", {})
-        await transport.aclose()
+            await ONCE[name](told.client)
 
-    assert len(server.asked) == 1
+    assert len(told.asked) == 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 500])

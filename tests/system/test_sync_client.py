@@ -11,8 +11,9 @@ import pytest
 
 from tests.faults.fleet import Fleet
 from tests.servers.ports import free_port
-from tidings import Client, Email, Preference, Workflow
+from tidings import Client, Email, InApp, Preference, Workflow
 from tidings.core.errors import Conflict, InvalidInput, NotFound, Unavailable
+from tidings.inbox.items import Mark, Status
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,42 @@ def test_templates_are_put_shown_listed_and_withdrawn(client: Client) -> None:
     with pytest.raises(InvalidInput) as wrong:
         client.templates.put("tea", "email", text="{{ tea", subject="Tea")
     assert wrong.value.field == "text"
+
+
+def test_a_feed_is_shown_counted_and_marked(client: Client) -> None:
+    client.users.put("fay")
+    client.templates.put("arrived", "in_app", text="It waits for you.", subject="Here")
+    client.workflows.put(Workflow(key="arrived", on="ARRIVED", steps=[InApp("arrived")]))
+    for _ in range(3):
+        client.settled(client.trigger("ARRIVED", "fay"))
+
+    page = client.feed.list("fay", limit=2)
+    rest = client.feed.list("fay", before=page["next"])
+    newest, second = page["items"]
+    read = client.feed.mark("fay", newest["id"], "read")
+    away = client.feed.mark("fay", second["id"], Mark.ARCHIVE)
+
+    assert (newest["title"], newest["body"]) == ("Here", "It waits for you.")
+    assert page["counts"] == {"unseen": 3, "unread": 3}
+    assert (len(rest["items"]), rest["next"]) == (1, None)
+    assert read["item"]["read_at"] is not None
+    assert away["counts"] == client.feed.counts("fay") == {"unseen": 1, "unread": 1}
+    assert client.feed.list("fay", status="archived")["items"] == [away["item"]]
+    assert client.feed.list("fay", status=Status.UNREAD)["items"] == rest["items"]
+    assert client.feed.mark_all_seen("fay") == {"unseen": 0, "unread": 1}
+    assert client.feed.mark_all_read("fay") == {"unseen": 0, "unread": 0}
+
+
+def test_refusals_about_a_feed_are_errors_of_our_tree(client: Client) -> None:
+    client.users.put("gus")
+
+    with pytest.raises(NotFound, match="nobody"):
+        client.feed.counts("nobody")
+    with pytest.raises(NotFound, match="feed"):
+        client.feed.mark("gus", "no-item", "seen")
+    with pytest.raises(InvalidInput) as wrong:
+        client.feed.list("gus", before="no-item")
+    assert wrong.value.field == "before"
 
 
 def test_each_of_many_has_a_result_or_a_problem(client: Client) -> None:

@@ -165,6 +165,45 @@ class Template(TemplateEntry):
     html: str | None
 
 
+StatusName = Literal["unread", "unseen", "archived", "all"]
+MarkName = Literal["seen", "read", "unread", "archive", "unarchive"]
+
+
+class Counts(TypedDict):
+    """How much is new, leaving out what is archived."""
+
+    unseen: int
+    unread: int
+
+
+class FeedItem(TypedDict):
+    """One message in a feed."""
+
+    id: str
+    workflow: str
+    title: str | None
+    body: str
+    created_at: str
+    seen_at: str | None
+    read_at: str | None
+    archived_at: str | None
+
+
+class FeedPage(TypedDict):
+    """Some items, newest first; `next` is what `before` must be for the page that follows."""
+
+    items: list[FeedItem]
+    next: str | None
+    counts: Counts
+
+
+class Marked(TypedDict):
+    """An item as it now stands, with the counts that came of it."""
+
+    item: FeedItem
+    counts: Counts
+
+
 ScopeName = Literal["admin", "trigger", "read"]
 
 

@@ -2,14 +2,20 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from enum import StrEnum
 
 from tidings.client.answers import (
+    Counts,
     Definition,
+    FeedPage,
     Key,
+    Marked,
+    MarkName,
     NewKey,
     Preference,
     PreferenceItem,
     ScopeName,
+    StatusName,
     Template,
     TemplateEntry,
     User,
@@ -136,6 +142,55 @@ class Templates:
             path_of("templates", key, channel), locale=locale
         )
         return template
+
+
+class Feed:
+    """What each user finds in their feed, and what they made of it."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def list(
+        self,
+        user_id: str,
+        *,
+        status: StatusName | StrEnum | None = None,
+        limit: int = 20,
+        before: str | None = None,
+    ) -> FeedPage:
+        """The newest items, or those older than item `before`; `limit` is 100 at most.
+
+        Raises NotFound for an unknown user, InvalidInput where `before` is none of their items.
+        """
+        page: FeedPage = await self._transport.get(
+            path_of("users", user_id, "feed"), status=status, limit=limit, before=before
+        )
+        return page
+
+    async def counts(self, user_id: str) -> Counts:
+        """How much of a feed is unseen and unread. Raises NotFound for an unknown user."""
+        counts: Counts = await self._transport.get(path_of("users", user_id, "feed", "counts"))
+        return counts
+
+    async def mark(self, user_id: str, item_id: str, mark: MarkName | StrEnum) -> Marked:
+        """Mark one item; again is as good as once. Raises NotFound where it is not the user's."""
+        marked: Marked = await self._transport.post(
+            path_of("users", user_id, "feed", item_id, mark), harmless=True
+        )
+        return marked
+
+    async def mark_all_seen(self, user_id: str) -> Counts:
+        """Mark everything as seen that is not archived. Raises NotFound for an unknown user."""
+        return await self._mark_all(user_id, "seen-all")
+
+    async def mark_all_read(self, user_id: str) -> Counts:
+        """Mark everything as read that is not archived. Raises NotFound for an unknown user."""
+        return await self._mark_all(user_id, "read-all")
+
+    async def _mark_all(self, user_id: str, mark: str) -> Counts:
+        # Sent once: an item that came between two tries would be marked, and was never shown.
+        counts: Counts = await self._transport.post(path_of("users", user_id, "feed", mark))
+        return counts
 
 
 class Keys:

@@ -7,7 +7,13 @@ from typing import Any, Self
 from tidings.client.answers import BulkItem, EventItem, Explanation
 from tidings.client.async_client import AsyncClient
 from tidings.client.loop_thread import LoopThread
-from tidings.client.sync_resources import SyncKeys, SyncTemplates, SyncUsers, SyncWorkflows
+from tidings.client.sync_resources import (
+    SyncFeed,
+    SyncKeys,
+    SyncTemplates,
+    SyncUsers,
+    SyncWorkflows,
+)
 from tidings.client.transport import DEFAULT_URL, Pause
 from tidings.core.clock import Clock
 from tidings.core.models import USER_CHANNEL
@@ -36,6 +42,7 @@ class Client:
         self.users = SyncUsers(self._client.users, self._thread)
         self.workflows = SyncWorkflows(self._client.workflows, self._thread)
         self.templates = SyncTemplates(self._client.templates, self._thread)
+        self.feed = SyncFeed(self._client.feed, self._thread)
         self.keys = SyncKeys(self._client.keys, self._thread)
 
     def __repr__(self) -> str:

@@ -2,21 +2,27 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from enum import StrEnum
 
 from tidings.client.answers import (
+    Counts,
     Definition,
+    FeedPage,
     Key,
+    Marked,
+    MarkName,
     NewKey,
     Preference,
     PreferenceItem,
     ScopeName,
+    StatusName,
     Template,
     TemplateEntry,
     User,
     Workflow,
 )
 from tidings.client.loop_thread import LoopThread
-from tidings.client.resources import Keys, Templates, Users, Workflows
+from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
 from tidings.core.keys import Scope
 
 
@@ -120,6 +126,46 @@ class SyncTemplates:
         published workflow needs.
         """
         return self._thread.wait_for(self._templates.withdraw(key, channel, locale=locale))
+
+
+class SyncFeed:
+    """What each user finds in their feed, and what they made of it."""
+
+    def __init__(self, feed: Feed, thread: LoopThread) -> None:
+        self._feed = feed
+        self._thread = thread
+
+    def list(
+        self,
+        user_id: str,
+        *,
+        status: StatusName | StrEnum | None = None,
+        limit: int = 20,
+        before: str | None = None,
+    ) -> FeedPage:
+        """The newest items, or those older than item `before`; `limit` is 100 at most.
+
+        Raises NotFound for an unknown user, InvalidInput where `before` is none of their items.
+        """
+        return self._thread.wait_for(
+            self._feed.list(user_id, status=status, limit=limit, before=before)
+        )
+
+    def counts(self, user_id: str) -> Counts:
+        """How much of a feed is unseen and unread. Raises NotFound for an unknown user."""
+        return self._thread.wait_for(self._feed.counts(user_id))
+
+    def mark(self, user_id: str, item_id: str, mark: MarkName | StrEnum) -> Marked:
+        """Mark one item; again is as good as once. Raises NotFound where it is not the user's."""
+        return self._thread.wait_for(self._feed.mark(user_id, item_id, mark))
+
+    def mark_all_seen(self, user_id: str) -> Counts:
+        """Mark everything as seen that is not archived. Raises NotFound for an unknown user."""
+        return self._thread.wait_for(self._feed.mark_all_seen(user_id))
+
+    def mark_all_read(self, user_id: str) -> Counts:
+        """Mark everything as read that is not archived. Raises NotFound for an unknown user."""
+        return self._thread.wait_for(self._feed.mark_all_read(user_id))
 
 
 class SyncKeys:

@@ -24,8 +24,8 @@ Pause = Callable[[float], Awaitable[None]]
 class Transport:
     """Speaks HTTP to the API at `url`.
 
-    Repeats a request up to `retries` times where the trouble passes by itself, but a POST only
-    under an idempotency key.
+    Repeats a request up to `retries` times where the trouble passes by itself and a repeat does
+    no harm.
     """
 
     def __init__(
@@ -54,10 +54,21 @@ class Transport:
         return await self._call("PUT", path + query_of(query), body=body)
 
     async def post(
-        self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+        harmless: bool = False,
     ) -> Any:
-        """Make something new; repeated only under a key."""
-        return await self._call("POST", path, body=body, idempotency_key=idempotency_key)
+        """Have it done; repeated only under a key, or where twice is as good as once."""
+        return await self._call(
+            "POST",
+            path,
+            body=body,
+            idempotency_key=idempotency_key,
+            harmless=harmless or idempotency_key is not None,
+        )
 
     async def delete(self, path: str, **query: str | int | None) -> Any:
         """Take it away."""
@@ -78,12 +89,12 @@ class Transport:
         *,
         body: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        harmless: bool = True,
     ) -> Mapping[str, Any]:
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         content = b"" if body is None else _json(body)
-        repeats = self._retries if method != "POST" or headers else 0
         waited = 0.0
-        for repeat in range(repeats):
+        for repeat in range(self._retries if harmless else 0):
             try:
                 return await self._once(method, path, content, headers)
             except PASSING as error:

@@ -1,11 +1,14 @@
 """What counts as one line, wherever a text comes in."""
 
 import unicodedata
+from typing import Any
 
 #: what it refuses, as a part of a pattern for the API's document; no surrogate comes by JSON
 CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 #: one line, as such a pattern
 LINE = rf"^[^{CONTROLS}]+$"
+#: a text without the null character, as a part of a schema of the document
+NO_NULL: Any = {"not": {"pattern": r"\u0000"}}
 
 #: control characters, surrogates, line and paragraph separators
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})

@@ -1,10 +1,11 @@
 """The Inbox Service's routes: they translate, the service decides."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import pydantic
 from fastapi import APIRouter, Path, Query
+from pydantic.json_schema import SkipJsonSchema
 
 from tidings.api.paging import DEFAULT_LIMIT, Limit
 from tidings.api.problems import problem_responses
@@ -12,13 +13,20 @@ from tidings.inbox.items import Mark, Status
 from tidings.inbox.service import InboxService
 from tidings.users.api import UserId
 
-ItemId = Annotated[str, Path(alias="item", description="The item's id.")]
+#: the id of an item, as the API's document shows it
+_ID: Any = {"format": "uuid", "examples": ["c193b675-bfe4-8224-ba2c-ddafd9ba86e3"]}
+
+ItemId = Annotated[str, Path(alias="item", description="The item's id.", json_schema_extra=_ID)]
 OneStatus = Annotated[
-    Status | None, Query(description="Which items; left out, all that are not archived.")
+    Status | None,
+    Query(description="Which items; left out, all that are not archived."),
 ]
 Before = Annotated[
-    str | None,
-    Query(max_length=36, description="Go on before this item: `next` of the last page."),
+    str | SkipJsonSchema[None],
+    Query(
+        description="Go on before this item of the user's: `next` of the last page.",
+        json_schema_extra=_ID,
+    ),
 ]
 
 
@@ -48,7 +56,7 @@ class FeedItemOut(_Out):
     archived_at: datetime | None
 
 
-class FeedOut(_Out):
+class FeedPageOut(_Out):
     """A page of a feed, newest first, with the counts of the whole feed."""
 
     items: list[FeedItemOut]
@@ -83,9 +91,9 @@ def _add_reading(router: APIRouter, service: InboxService) -> None:
         status: OneStatus = None,
         limit: Limit = DEFAULT_LIMIT,
         before: Before = None,
-    ) -> FeedOut:
+    ) -> FeedPageOut:
         page = await service.list(user_id, status=status, limit=limit, before=before)
-        return FeedOut.model_validate(page)
+        return FeedPageOut.model_validate(page)
 
     @router.get(
         "/counts",

@@ -37,7 +37,13 @@ from tidings.notifications.workflows import WorkflowService
 BULK_BYTES = 4 * 1024 * 1024
 
 WorkflowKey = Annotated[str, Path(pattern=f"^{KEY}$", description="The workflow's key.")]
-EventId = Annotated[str, Path(description="The id you gave the event, or the one you were given.")]
+EventId = Annotated[
+    str,
+    Path(
+        description="The id you gave the event, or the one you were given.",
+        json_schema_extra={"pattern": VISIBLE},
+    ),
+]
 
 Source = Annotated[
     str | SkipJsonSchema[None],

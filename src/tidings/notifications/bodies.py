@@ -7,6 +7,7 @@ import pydantic
 from tidings.api.bodies import Body, Line
 from tidings.core.locales import LOCALE
 from tidings.core.models import USER_CHANNEL
+from tidings.core.text import NO_NULL
 from tidings.notifications.fields import BUS_CHANNEL, EVENT_TYPE, VISIBLE
 from tidings.notifications.requests import TEXT_LIMIT, EventRequest
 from tidings.notifications.workflow import Definition, Key, Workflow
@@ -46,7 +47,7 @@ class EventBody(Body):
     """Something that happened to a user."""
 
     type: str = pydantic.Field(pattern=EVENT_TYPE, examples=["ORDER_SHIPPED"])
-    user_id: Line
+    user_id: Line = pydantic.Field(examples=["u1"])
     data: dict[str, Any] = pydantic.Field(
         default_factory=dict, description="What templates may show; at most 256 KiB."
     )
@@ -83,9 +84,7 @@ class MessageBody(Body):
     """A text for an e-mail address."""
 
     to: Email
-    text: str = pydantic.Field(
-        min_length=1, max_length=TEXT_LIMIT, json_schema_extra={"pattern": r"^[^\u0000]+$"}
-    )
+    text: str = pydantic.Field(min_length=1, max_length=TEXT_LIMIT, json_schema_extra=NO_NULL)
     subject: Line | None = None
 
 

@@ -12,6 +12,7 @@ from tidings.api.problems import problem_responses
 from tidings.core.errors import InvalidInput
 from tidings.core.locales import LOCALE
 from tidings.core.names import CHANNEL, KEY
+from tidings.core.text import NO_NULL
 from tidings.templates.catalog import TemplateVersion
 from tidings.templates.checks import checked_name
 from tidings.templates.folder import FILE_LIMIT
@@ -40,9 +41,7 @@ After = Annotated[
     Query(description="Go on after this one: `next` of the last page."),
 ]
 
-Source = Annotated[
-    str, pydantic.Field(max_length=FILE_LIMIT, json_schema_extra={"pattern": r"^[^\u0000]*$"})
-]
+Source = Annotated[str, pydantic.Field(max_length=FILE_LIMIT, json_schema_extra=NO_NULL)]
 
 
 class TemplateBody(Body):

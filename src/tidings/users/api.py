@@ -25,6 +25,7 @@ UserId = Annotated[
     Path(
         alias="id",
         description="Your own id of the user: 1 to 255 characters without a slash.",
+        examples=["u1"],
         json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": _ID},
     ),
 ]

@@ -6,9 +6,16 @@ import pytest
 
 from tidings.api.keys import KeyService
 from tidings.client.async_client import AsyncClient
-from tidings.client.resources import Keys, Templates, Users, Workflows
+from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
 from tidings.client.sync_client import Client
-from tidings.client.sync_resources import SyncKeys, SyncTemplates, SyncUsers, SyncWorkflows
+from tidings.client.sync_resources import (
+    SyncFeed,
+    SyncKeys,
+    SyncTemplates,
+    SyncUsers,
+    SyncWorkflows,
+)
+from tidings.inbox.service import InboxService
 from tidings.notification_system import NotificationSystem
 from tidings.notifications.workflows import WorkflowService
 from tidings.templates.service import TemplateService
@@ -53,7 +60,13 @@ def test_client_and_async_client_have_the_same_methods() -> None:
 
 @pytest.mark.parametrize(
     ("sync", "other"),
-    [(SyncUsers, Users), (SyncWorkflows, Workflows), (SyncKeys, Keys), (SyncTemplates, Templates)],
+    [
+        (SyncUsers, Users),
+        (SyncWorkflows, Workflows),
+        (SyncTemplates, Templates),
+        (SyncFeed, Feed),
+        (SyncKeys, Keys),
+    ],
 )
 def test_resources_have_the_same_methods(sync: type, other: type) -> None:
     assert calls(sync) == calls(other)
@@ -78,6 +91,7 @@ def test_both_clients_have_the_same_resources() -> None:
         (Users, UserService, {"put", "get", "preferences", "set_preferences"}),
         (Workflows, WorkflowService, {"put", "get", "list"}),
         (Templates, TemplateService, {"put", "get", "list", "withdraw"}),
+        (Feed, InboxService, {"list", "counts", "mark", "mark_all_seen", "mark_all_read"}),
         (Keys, KeyService, {"create", "list", "revoke"}),
     ],
 )
