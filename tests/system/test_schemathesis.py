@@ -19,7 +19,7 @@ UNSAYABLE = re.compile(
     "|id .* came before with another content"
     "|channel .* is (none of TIDINGS_BUS_CHANNELS|for Tidings' own news)"
     "|(the body|data) has more than .* bytes"
-    "|data.* is an integer beyond 64 bits"
+    "|data.* (is an integer beyond|holds a null|has a key|lies more)"
     "|body: give a query or a body, not both"
     "|email: (give .*email=… or a JSON body|Field required)"
     "|(email|to): .*(address|@-sign|domain|invisible characters)"
@@ -27,6 +27,7 @@ UNSAYABLE = re.compile(
     r"|preferences\.\d+: says again what another one decides"
     r"|steps\.\d+\.template: there is no template"
     r"|steps\.\d+\.delay: a delay must be longer than nothing and at most 366 days"
+    "|subject: a template for email needs one"
     "|steps: the last step must not be a delay"
     "|key: must be .*, as in the address, or left out",
     re.DOTALL,

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.fleet import Fleet
 from tests.servers.ports import free_port
 from tidings import Client, Email, Preference, Workflow
-from tidings.core.errors import InvalidInput, NotFound, Unavailable
+from tidings.core.errors import Conflict, InvalidInput, NotFound, Unavailable
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,27 @@ def test_everything_has_its_answer(client: Client) -> None:
     assert client.explain(event_id) == story
     assert [one["deliveries"][0]["state"] for one in story["notifications"]] == ["sent"]
     assert sent["notifications"][0]["deliveries"][0]["address"] == "ben@example.com"
+
+
+def test_templates_are_put_shown_listed_and_withdrawn(client: Client) -> None:
+    put = client.templates.put("tea", "email", text="Tea!", subject="Tea", locale="pt_br")
+    everybody = client.templates.put("tea", "email", text="Tea.", subject="Tea", html="<p>Tea.</p>")
+    page = client.templates.list(limit=1, after=("direct", "email", ""))
+    rest = client.templates.list(after=("tea", "email", ""))
+    shown = client.templates.get("tea", "email", locale="pt-BR")
+    gone = client.templates.withdraw("tea", "email", locale="pt-BR")
+
+    assert (put["locale"], everybody["locale"]) == ("pt-BR", None)
+    assert shown == put == gone
+    assert [one["key"] for one in page] == ["tea"]
+    assert [one["locale"] for one in rest if one["key"] == "tea"] == ["pt-BR"]
+    with pytest.raises(NotFound):
+        client.templates.get("tea", "email", locale="pt-BR")
+    with pytest.raises(Conflict, match="folder"):
+        client.templates.withdraw("welcome", "email")
+    with pytest.raises(InvalidInput) as wrong:
+        client.templates.put("tea", "email", text="{{ tea", subject="Tea")
+    assert wrong.value.field == "text"
 
 
 def test_each_of_many_has_a_result_or_a_problem(client: Client) -> None:

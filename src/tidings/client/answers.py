@@ -148,6 +148,23 @@ class Workflow(TypedDict):
     critical: bool
 
 
+class TemplateEntry(TypedDict):
+    """A published template in a line; `locale` is None for the one for everybody."""
+
+    key: str
+    channel: str
+    locale: str | None
+    version: str
+
+
+class Template(TemplateEntry):
+    """A template with all its parts."""
+
+    text: str
+    subject: str | None
+    html: str | None
+
+
 ScopeName = Literal["admin", "trigger", "read"]
 
 

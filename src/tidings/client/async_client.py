@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from tidings.client.answers import BulkItem, EventItem, Explanation
 from tidings.client.problems import part_of
-from tidings.client.resources import Keys, Users, Workflows
+from tidings.client.resources import Keys, Templates, Users, Workflows
 from tidings.client.transport import DEFAULT_URL, Pause, Transport, path_of
 from tidings.core.clock import Clock
 from tidings.core.models import USER_CHANNEL, DeliveryState, EventState
@@ -41,6 +41,7 @@ class AsyncClient:
         )
         self.users = Users(self._transport)
         self.workflows = Workflows(self._transport)
+        self.templates = Templates(self._transport)
         self.keys = Keys(self._transport)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What `AsyncClient` keeps under a name of its own: users, workflows and keys."""
+"""What `AsyncClient` keeps under a name of its own: users, templates and the like."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -10,6 +10,8 @@ from tidings.client.answers import (
     Preference,
     PreferenceItem,
     ScopeName,
+    Template,
+    TemplateEntry,
     User,
     Workflow,
 )
@@ -78,6 +80,62 @@ class Workflows:
     async def list(self) -> Sequence[Workflow]:
         """The published workflows, in the order of their keys."""
         return tuple(part_of(await self._transport.get(path_of("workflows")), "workflows"))
+
+
+class Templates:
+    """Templates, as they are published."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def put(
+        self,
+        key: str,
+        channel: str,
+        *,
+        text: str,
+        subject: str | None = None,
+        html: str | None = None,
+        locale: str | None = None,
+    ) -> Template:
+        """Publish a template in place of what its name had.
+
+        Raises InvalidInput naming the part and the line at fault.
+        """
+        parts = {"text": text, "subject": subject, "html": html}
+        template: Template = await self._transport.put(
+            path_of("templates", key, channel), parts, locale=locale
+        )
+        return template
+
+    async def get(self, key: str, channel: str, *, locale: str | None = None) -> Template:
+        """The published template of exactly this locale, None for the default. Raises NotFound."""
+        template: Template = await self._transport.get(
+            path_of("templates", key, channel), locale=locale
+        )
+        return template
+
+    async def list(
+        self, *, limit: int = 100, after: tuple[str, str, str] | None = None
+    ) -> Sequence[TemplateEntry]:
+        """The published templates in the order of their names, from the first one after `after`.
+
+        A name is key, channel and locale, the latter empty for the default; `limit` is 100 at most.
+        """
+        cursor = None if after is None else "/".join(after)
+        answer = await self._transport.get(path_of("templates"), limit=limit, after=cursor)
+        return tuple(part_of(answer, "templates"))
+
+    async def withdraw(self, key: str, channel: str, *, locale: str | None = None) -> Template:
+        """Use what was put for nothing new; a built-in template of its name takes its place again.
+
+        Raises NotFound, and Conflict for a template of a folder and for the last one that a
+        published workflow needs.
+        """
+        template: Template = await self._transport.delete(
+            path_of("templates", key, channel), locale=locale
+        )
+        return template
 
 
 class Keys:

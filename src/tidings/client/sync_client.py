@@ -7,7 +7,7 @@ from typing import Any, Self
 from tidings.client.answers import BulkItem, EventItem, Explanation
 from tidings.client.async_client import AsyncClient
 from tidings.client.loop_thread import LoopThread
-from tidings.client.sync_resources import SyncKeys, SyncUsers, SyncWorkflows
+from tidings.client.sync_resources import SyncKeys, SyncTemplates, SyncUsers, SyncWorkflows
 from tidings.client.transport import DEFAULT_URL, Pause
 from tidings.core.clock import Clock
 from tidings.core.models import USER_CHANNEL
@@ -35,6 +35,7 @@ class Client:
         self._thread = LoopThread(type(self).__name__)
         self.users = SyncUsers(self._client.users, self._thread)
         self.workflows = SyncWorkflows(self._client.workflows, self._thread)
+        self.templates = SyncTemplates(self._client.templates, self._thread)
         self.keys = SyncKeys(self._client.keys, self._thread)
 
     def __repr__(self) -> str:

@@ -10,11 +10,13 @@ from tidings.client.answers import (
     Preference,
     PreferenceItem,
     ScopeName,
+    Template,
+    TemplateEntry,
     User,
     Workflow,
 )
 from tidings.client.loop_thread import LoopThread
-from tidings.client.resources import Keys, Users, Workflows
+from tidings.client.resources import Keys, Templates, Users, Workflows
 from tidings.core.keys import Scope
 
 
@@ -71,6 +73,53 @@ class SyncWorkflows:
     def list(self) -> Sequence[Workflow]:
         """The published workflows, in the order of their keys."""
         return self._thread.wait_for(self._workflows.list())
+
+
+class SyncTemplates:
+    """Templates, as they are published."""
+
+    def __init__(self, templates: Templates, thread: LoopThread) -> None:
+        self._templates = templates
+        self._thread = thread
+
+    def put(
+        self,
+        key: str,
+        channel: str,
+        *,
+        text: str,
+        subject: str | None = None,
+        html: str | None = None,
+        locale: str | None = None,
+    ) -> Template:
+        """Publish a template in place of what its name had.
+
+        Raises InvalidInput naming the part and the line at fault.
+        """
+        return self._thread.wait_for(
+            self._templates.put(key, channel, text=text, subject=subject, html=html, locale=locale)
+        )
+
+    def get(self, key: str, channel: str, *, locale: str | None = None) -> Template:
+        """The published template of exactly this locale, None for the default. Raises NotFound."""
+        return self._thread.wait_for(self._templates.get(key, channel, locale=locale))
+
+    def list(
+        self, *, limit: int = 100, after: tuple[str, str, str] | None = None
+    ) -> Sequence[TemplateEntry]:
+        """The published templates in the order of their names, from the first one after `after`.
+
+        A name is key, channel and locale, the latter empty for the default; `limit` is 100 at most.
+        """
+        return self._thread.wait_for(self._templates.list(limit=limit, after=after))
+
+    def withdraw(self, key: str, channel: str, *, locale: str | None = None) -> Template:
+        """Use what was put for nothing new; a built-in template of its name takes its place again.
+
+        Raises NotFound, and Conflict for a template of a folder and for the last one that a
+        published workflow needs.
+        """
+        return self._thread.wait_for(self._templates.withdraw(key, channel, locale=locale))
 
 
 class SyncKeys:

@@ -59,9 +59,9 @@ class Transport:
         """Make something new; repeated only under a key."""
         return await self._call("POST", path, body=body, idempotency_key=idempotency_key)
 
-    async def delete(self, path: str) -> Any:
+    async def delete(self, path: str, **query: str | int | None) -> Any:
         """Take it away."""
-        return await self._call("DELETE", path)
+        return await self._call("DELETE", path + query_of(query))
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -83,7 +83,9 @@ class MessageBody(Body):
     """A text for an e-mail address."""
 
     to: Email
-    text: str = pydantic.Field(min_length=1, max_length=TEXT_LIMIT)
+    text: str = pydantic.Field(
+        min_length=1, max_length=TEXT_LIMIT, json_schema_extra={"pattern": r"^[^\u0000]+$"}
+    )
     subject: Line | None = None
 
 

@@ -4,11 +4,13 @@ from typing import Annotated
 
 import pydantic
 from fastapi import APIRouter, Path, Query, Request
+from pydantic.json_schema import SkipJsonSchema
 
 from tidings.api.bodies import Body, json_body, read_body
 from tidings.api.paging import DEFAULT_LIMIT, Limit, cut
 from tidings.api.problems import problem_responses
 from tidings.core.errors import InvalidInput
+from tidings.core.locales import LOCALE
 from tidings.core.names import CHANNEL, KEY
 from tidings.templates.catalog import TemplateVersion
 from tidings.templates.checks import checked_name
@@ -22,15 +24,25 @@ TEMPLATE_BYTES = 4 * 1024 * 1024
 
 TemplateKey = Annotated[str, Path(pattern=f"^{KEY}$", description="The template's key.")]
 ChannelName = Annotated[str, Path(pattern=f"^{CHANNEL}$", description="A channel, as `email`.")]
+Tag = Annotated[str, pydantic.Field(max_length=35, json_schema_extra={"pattern": LOCALE})]
 Locale = Annotated[
-    str | None,
-    Query(max_length=35, description="Its language (BCP 47); left out, the one for everybody."),
+    Tag | SkipJsonSchema[None],
+    Query(description="Its language (BCP 47); left out, the one for everybody."),
+]
+Cursor = Annotated[
+    str,
+    pydantic.Field(
+        max_length=300, json_schema_extra={"pattern": f"^{KEY}/{CHANNEL}/({LOCALE[1:-1]})?$"}
+    ),
 ]
 After = Annotated[
-    str | None, Query(max_length=300, description="Go on after this one: `next` of the last page.")
+    Cursor | SkipJsonSchema[None],
+    Query(description="Go on after this one: `next` of the last page."),
 ]
 
-Source = Annotated[str, pydantic.Field(max_length=FILE_LIMIT)]
+Source = Annotated[
+    str, pydantic.Field(max_length=FILE_LIMIT, json_schema_extra={"pattern": r"^[^\u0000]*$"})
+]
 
 
 class TemplateBody(Body):

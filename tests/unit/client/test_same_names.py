@@ -6,11 +6,12 @@ import pytest
 
 from tidings.api.keys import KeyService
 from tidings.client.async_client import AsyncClient
-from tidings.client.resources import Keys, Users, Workflows
+from tidings.client.resources import Keys, Templates, Users, Workflows
 from tidings.client.sync_client import Client
-from tidings.client.sync_resources import SyncKeys, SyncUsers, SyncWorkflows
+from tidings.client.sync_resources import SyncKeys, SyncTemplates, SyncUsers, SyncWorkflows
 from tidings.notification_system import NotificationSystem
 from tidings.notifications.workflows import WorkflowService
+from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
 
 #: how each is opened and closed is its own
@@ -51,7 +52,8 @@ def test_client_and_async_client_have_the_same_methods() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sync", "other"), [(SyncUsers, Users), (SyncWorkflows, Workflows), (SyncKeys, Keys)]
+    ("sync", "other"),
+    [(SyncUsers, Users), (SyncWorkflows, Workflows), (SyncKeys, Keys), (SyncTemplates, Templates)],
 )
 def test_resources_have_the_same_methods(sync: type, other: type) -> None:
     assert calls(sync) == calls(other)
@@ -75,6 +77,7 @@ def test_both_clients_have_the_same_resources() -> None:
         (AsyncClient, NotificationSystem, {"trigger", "register", "send", "explain", "settled"}),
         (Users, UserService, {"put", "get", "preferences", "set_preferences"}),
         (Workflows, WorkflowService, {"put", "get", "list"}),
+        (Templates, TemplateService, {"put", "get", "list", "withdraw"}),
         (Keys, KeyService, {"create", "list", "revoke"}),
     ],
 )
