@@ -22,6 +22,7 @@ test: $(VENV)/.dev  ## Run the whole test suite (ARGS="..." goes to pytest)
 
 faults: $(VENV)/.dev  ## Kill, flush, restart and roll everything under load: minutes
 	@TIDINGS_TEST_REGISTRATIONS=10000 TIDINGS_TEST_COLD_SECONDS=30 TIDINGS_TEST_ROLLING_SECONDS=60 \
+	  TIDINGS_TEST_ROLLING_PACE=500 \
 	  $(BIN)/python -m pytest -n 0 tests/faults
 
 check: lint test  ## All that must hold before a commit: format, lint, types, layers, tests

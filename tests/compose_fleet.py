@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -56,7 +57,8 @@ class ComposeFleet:
 
     def __exit__(self, *_error: object) -> None:
         for container in self._containers.values():
-            container.process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(container.process.pid, signal.SIGKILL)  # what started it, and the program
             container.process.wait()
 
     @property
@@ -73,7 +75,7 @@ class ComposeFleet:
             process = lifeline.spawn(
                 self._program(service.command, environment),
                 folder=self.folder,
-                stop=signal.SIGKILL,
+                stop=signal.SIGTERM,
                 environment=environment,
                 log=f"{label}.log",
             )

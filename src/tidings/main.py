@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from tidings.analytics.api import analytics_router
 from tidings.api.health import health_router
+from tidings.api.hot import HotRoutes, hot_routes
 from tidings.api.keys_api import keys_router
 from tidings.api.openapi import describe
 from tidings.api.problems import install_problems
@@ -40,11 +41,11 @@ def create_app(system: System, services: Sequence[str] = ()) -> FastAPI:
         redirect_slashes=False,
     )
     install_problems(app)
-    for name in services or SERVICES:
-        for router in _service(name)(system):
-            app.include_router(router)
-    app.include_router(keys_router(system.keys, system.audit))
+    routers = [router for name in services or SERVICES for router in _service(name)(system)]
+    for router in (*routers, keys_router(system.keys, system.audit)):
+        app.include_router(router)
     app.include_router(health_router(system.metrics, readiness(system), look=system.backlog.look))
+    app.add_middleware(HotRoutes, routes=hot_routes(routers))
     guard(app, system)
     describe(app)
     return app

@@ -8,9 +8,10 @@ import time
 from collections.abc import Sequence
 
 from tidings.core.bell import Bell
+from tidings.core.breath import Breath
 from tidings.core.errors import InvalidInput, NotFound, Unavailable
 from tidings.core.logs import get_logger
-from tidings.core.loops import BackOff, Breath, until
+from tidings.core.loops import BackOff, until
 from tidings.core.models import (
     DEAD_LETTER,
     DEAD_LETTER_CHANNEL,

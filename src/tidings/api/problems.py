@@ -101,6 +101,15 @@ def answer_error(error: TidingsError) -> Response:
     return problem_response(body, _headers_of(error))
 
 
+def answer(error: Exception) -> Response:
+    """Any error as a response: one of ours by its kind, the end of a client, a fault of ours."""
+    if isinstance(error, TidingsError):
+        return answer_error(error)
+    if isinstance(error, ClientDisconnect):
+        return _answer_nobody(error)
+    return _answer_unexpected(error)
+
+
 def _headers_of(error: TidingsError) -> Mapping[str, str]:
     if isinstance(error, Unavailable):
         return {"Retry-After": str(ceil(error.retry_after))}

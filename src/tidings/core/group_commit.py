@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
+from tidings.core.breath import Breath
 from tidings.core.errors import Overloaded, Unavailable
 
 Item = TypeVar("Item")
@@ -17,8 +18,8 @@ Waiting = Sequence[tuple[Item, asyncio.Future[Result]]]
 class GroupCommit(Generic[Item, Result]):
     """Gathers items into batches for `commit`, which gives back a result for each, in order.
 
-    There is no timer: an idle group commits at once, a busy one takes up to `limit` at a time, and
-    at most `most_waiting` may wait.
+    An idle group commits at once. A busy one takes up to `limit` at a time, begins no two commits
+    within `breath` seconds, and lets at most `most_waiting` wait.
     """
 
     def __init__(
@@ -26,10 +27,12 @@ class GroupCommit(Generic[Item, Result]):
         commit: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         *,
         limit: int = 500,
+        breath: float = 0.0,
         most_waiting: int = 10_000,
     ) -> None:
         self._commit = commit
         self._limit = limit
+        self._breath = Breath(breath)
         self._most_waiting = most_waiting
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._committing: asyncio.Task[None] | None = None
@@ -64,6 +67,7 @@ class GroupCommit(Generic[Item, Result]):
     async def _commit_all(self) -> None:
         try:
             while self._waiting:
+                await self._breath.take()
                 batch = [self._waiting.popleft() for _ in range(self._next_size())]
                 await self._commit_batch(batch)
         finally:

@@ -1,7 +1,6 @@
 """What every worker's loop needs: to end when asked, and to try again with patience."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 
 from tidings.core.ports import Received, Subscription
@@ -45,21 +44,6 @@ async def pause(stopping: asyncio.Event, seconds: float) -> None:
             await stopping.wait()
     except TimeoutError:
         return
-
-
-class Breath:
-    """Keeps looks at the database apart: in a rush each finds more, and a lone bell waits not."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._last = 0.0
-
-    async def take(self) -> None:
-        """Wait until the last look is so many seconds past, which it is when little happens."""
-        wait = self._last + self._seconds - time.monotonic()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        self._last = time.monotonic()
 
 
 class BackOff:

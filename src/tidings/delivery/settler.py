@@ -18,6 +18,8 @@ _TRIES = 5
 #: seconds between two tries at most; shorter than a beat, so that after an outage outcomes come
 #: before the next claim
 _LONGEST_PAUSE = 0.5
+#: seconds between two batches of outcomes: each is one transaction and one entry on the bus
+_BREATH = 0.005
 _log = get_logger("delivery")
 
 RejectAddress = Callable[[str, str], Awaitable[object]]
@@ -41,7 +43,7 @@ class Settler:
         self._quiet_log = quiet_log
         self._note_outage = note_outage
         self._reject = reject
-        self._group: GroupCommit[Outcome, Settled] = GroupCommit(self._commit)
+        self._group: GroupCommit[Outcome, Settled] = GroupCommit(self._commit, breath=_BREATH)
 
     async def settle(self, outcome: Outcome) -> None:
         """Return when it is settled; while the database is away, keep it and try again."""

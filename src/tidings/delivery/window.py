@@ -7,9 +7,10 @@ from dataclasses import replace
 from prometheus_client import Gauge
 
 from tidings.core.bell import Bell
+from tidings.core.breath import Breath
 from tidings.core.errors import Unavailable
 from tidings.core.logs import get_logger
-from tidings.core.loops import BackOff, Breath
+from tidings.core.loops import BackOff
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, Outcome
 from tidings.delivery.courier import uncancel

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tidings.core.breath import Breath
 from tidings.core.clock import Clock
 from tidings.core.errors import TidingsError
 from tidings.core.loops import BackOff
@@ -49,6 +50,7 @@ class Member:
         self._bus_channels = tuple(dict.fromkeys(bus_channels))
         self._name = f"{_PREFIX}{uuid.uuid4()}"
         self._in_hand: dict[str, set[str]] = {name: set() for name in self._bus_channels}
+        self._breath = Breath(tools.tuning.breath)
         self._back_off = BackOff(first=tools.tuning.pause, longest=tools.tuning.longest_pause)
         self._look_at = 0.0
         self._left = False
@@ -100,6 +102,7 @@ class Member:
 
     async def _turn(self) -> Sequence[Received]:
         """What there is to hand over, perhaps nothing; failures end in a pause."""
+        await self._breath.take()
         try:
             batch = await self._taken_over() or await self._read()
         except TidingsError as error:

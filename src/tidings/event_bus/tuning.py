@@ -9,6 +9,8 @@ class Tuning:
 
     #: how long one blocking read lies on the server
     block: float = 2.0
+    #: how long two reads are apart at least, so that a rush comes in few of them
+    breath: float = 0.005
     #: how often a member says that what is in its hands is being worked on
     beat: float = 3.0
     #: a member silent for so long is dead, and others take its work over

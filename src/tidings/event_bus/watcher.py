@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Self
 
+from tidings.core.breath import Breath
 from tidings.core.clock import Clock
 from tidings.core.errors import TidingsError
 from tidings.core.loops import BackOff
@@ -27,6 +28,7 @@ class Watcher:
         self._clock = clock
         self._tuning = tuning
         self._log = log
+        self._breath = Breath(tuning.breath)
         self._back_off = BackOff(first=tuning.pause, longest=tuning.longest_pause)
         self._last: bytes | None = None
         self._heard: deque[Event] = deque()
@@ -56,6 +58,7 @@ class Watcher:
         self._left = True
 
     async def _turn(self) -> None:
+        await self._breath.take()
         try:
             self._heard.extend(await self._read())
         except TidingsError as error:

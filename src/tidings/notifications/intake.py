@@ -19,6 +19,9 @@ from tidings.notifications.publisher import Publisher
 from tidings.notifications.requests import Composer, EventRequest
 from tidings.notifications.workflows import WorkflowService
 
+#: seconds between two commits, so that a rush shares them
+_BREATH = 0.002
+
 _log = get_logger("intake")
 
 
@@ -54,7 +57,7 @@ class Intake:
         self._metrics = metrics
         self._bus_channels = frozenset(bus_channels)
         self._store = store
-        self._group = GroupCommit[Acceptance, Accepted](self._commit)
+        self._group = GroupCommit[Acceptance, Accepted](self._commit, breath=_BREATH)
         self._publisher = Publisher(bus, metrics)
 
     async def register(

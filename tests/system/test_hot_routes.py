@@ -1,0 +1,71 @@
+"""Hot routes answer as the framework would: found by their router, errors as problems, counted."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from tidings.api.hot import HOT, HotRoutes, hot_routes
+from tidings.main import create_app
+from tidings.notifications.api import notifications_router
+from tidings.testing.fake_system import FakeSystem
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[FakeSystem]:
+    async with FakeSystem() as system:
+        yield system
+
+
+async def asked(app: FastAPI, path: str, content: bytes = b"{}") -> httpx2.Response:
+    transport = httpx2.ASGITransport(app=app)
+    headers = {"Content-Type": "application/json"}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        return await http.post(path, content=content, headers=headers)
+
+
+async def test_every_route_said_to_be_hot_is_found_and_takes_the_request_alone(
+    system: FakeSystem,
+) -> None:
+    router = notifications_router(
+        intake=system.services.intake,
+        notifications=system.services.notifications,
+        workflows=system.services.workflows,
+        register_rate="off",
+    )
+
+    found = hot_routes([router])
+
+    assert found.keys() == HOT
+    for route in found.values():
+        assert route.dependant.request_param_name == "request"
+
+
+async def test_an_error_of_a_hot_route_is_a_problem_and_counted_by_its_route(
+    system: FakeSystem,
+) -> None:
+    app = create_app(system.services)
+
+    refused = await asked(app, "/v1/events", b'{"type": "no blanks here"}')
+
+    assert refused.status_code == 422
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    counted = 'tidings_http_requests_total{method="POST",route="/v1/events",status="422"} 1.0'
+    assert counted in system.services.metrics.render().decode()
+
+
+async def test_a_fault_in_a_hot_route_is_told_as_one_of_ours_and_not_how() -> None:
+    router, app = APIRouter(), FastAPI()
+
+    @router.post("/register")
+    async def register(_request: Request) -> Response:
+        raise ValueError("a secret reason")
+
+    app.add_middleware(HotRoutes, routes=hot_routes([router]))
+
+    answer = await asked(app, "/register")
+
+    assert answer.status_code == 500
+    assert answer.json()["type"] == "urn:tidings:problem:internal-error"
+    assert "secret" not in answer.text
