@@ -42,6 +42,7 @@ class Sink(asyncio.Protocol):
 
     def __init__(self, ledger: BinaryIO) -> None:
         self._ledger = ledger
+        self._silence = Path(ledger.name).with_name(SILENCE)
         self._heard = b""
         self._address = ""
         self._in_data = False
@@ -56,7 +57,11 @@ class Sink(asyncio.Protocol):
         if not self._heard.endswith(end):
             return
         heard, self._heard = self._heard, b""
-        self._transport.write(self._end_of_mail(heard) if self._in_data else self._reply(heard))
+        if self._in_data:
+            self._keep(heard)
+            self._confirm()
+            return
+        self._transport.write(self._reply(heard))
         if heard[:4].upper() == b"QUIT":
             self._transport.close()
 
@@ -67,8 +72,7 @@ class Sink(asyncio.Protocol):
         self._in_data = verb == b"DATA"
         return _REPLIES.get(verb, b"250 OK\r\n")
 
-    def _end_of_mail(self, mail: bytes) -> bytes:
-        """On the disk before it is confirmed."""
+    def _keep(self, mail: bytes) -> None:
         self._in_data = False
         found = _MESSAGE_ID.search(mail)
         assert found is not None, "a mail without a Message-ID"
@@ -76,7 +80,13 @@ class Sink(asyncio.Protocol):
         self._ledger.write(json.dumps(line).encode() + b"\n")
         self._ledger.flush()
         os.fsync(self._ledger.fileno())
-        return b"250 OK\r\n"
+
+    def _confirm(self) -> None:
+        """What is on the disk, as soon as there is no silence."""
+        if self._silence.exists():
+            asyncio.get_running_loop().call_later(0.02, self._confirm)
+        elif not self._transport.is_closing():
+            self._transport.write(b"250 OK\r\n")
 
 
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
