@@ -6,6 +6,7 @@ import signal
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -82,6 +83,20 @@ class PrivatePostgres(Databases, PrivateServer):
         settings = ["listen_addresses=", "max_connections=200"]
         options = [word for setting in settings for word in ("-c", setting)]
         return [self._binaries / "postgres", "-D", self._data, "-k", self.folder, *options]
+
+    def kill(self) -> None:
+        """End every process of it: one that outlives the first would answer for a moment."""
+        children = self._children()
+        super().kill()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+    def _children(self) -> Sequence[int]:
+        if self._process is None:
+            return ()
+        listed = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return [int(child) for child in listed.read_text().split()] if listed.exists() else ()
 
     def is_ready(self) -> bool:
         probe: Sequence[str | Path] = [self._binaries / "pg_isready", "-q", "-h", self.folder]
