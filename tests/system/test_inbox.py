@@ -150,7 +150,7 @@ async def test_items_of_one_moment_are_each_shown_once(store: Store) -> None:
 
 @pytest.mark.postgres
 async def somebody_waits(connection: Any) -> bool:
-    """Within a transaction the server shows what it first looked at, unless it is told to forget."""
+    """Within a transaction the server shows what it first saw, unless it is told to forget."""
     await connection.execute("SELECT pg_stat_clear_snapshot()")
     return bool(await connection.fetchval(WAITING))
 
