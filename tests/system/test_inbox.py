@@ -148,13 +148,13 @@ async def test_items_of_one_moment_are_each_shown_once(store: Store) -> None:
     assert (len(seen), len(set(seen))) == (50, 50)
 
 
-@pytest.mark.postgres
 async def somebody_waits(connection: Any) -> bool:
     """Within a transaction the server shows what it first saw, unless it is told to forget."""
     await connection.execute("SELECT pg_stat_clear_snapshot()")
     return bool(await connection.fetchval(WAITING))
 
 
+@pytest.mark.postgres
 async def test_no_two_workers_can_each_hold_what_the_other_waits_for(
     migrated_postgres_url: str,
 ) -> None:
