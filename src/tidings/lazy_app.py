@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -38,7 +39,8 @@ class LazyApp:
         try:
             await self._open(receive, send)
         except TidingsError as error:
-            await send({"type": "lifespan.startup.failed", "message": f"tidings: {error}"})
+            phase = "startup" if self._app is None else "shutdown"
+            await send({"type": f"lifespan.{phase}.failed", "message": f"tidings: {error}"})
         else:
             await send({"type": "lifespan.shutdown.complete"})
 
@@ -54,7 +56,12 @@ class LazyApp:
 
 
 def _hear_signals(stopping: asyncio.Event) -> None:
-    """Set `stopping` with the server's own signals, which it goes on to handle itself."""
+    """Set `stopping` with the server's own signals, which it goes on to handle itself.
+
+    A server in another thread than the first has no signals; its streams end with its lifespan.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         handle = signal.getsignal(number)

@@ -84,6 +84,7 @@ def _analytics(system: System) -> Sequence[APIRouter]:
         stopping=system.stopping,
         keyring=system.keyring,
         sessions=system.sessions,
+        allow_unauthenticated=system.settings.allow_unauthenticated,
         origin=origin(system.settings.host, system.settings.port),
         sender=system.settings.email_from,
     )

@@ -119,8 +119,7 @@ async def open_system(
         stack.push_async_callback(store.aclose)
         system = await _build(settings, store, clock, stopping, stack)
         if publish:
-            await system.templates.load(*_folders(settings))
-            await system.workflows.load(settings.workflows, workflows)
+            await _publish(system, workflows, waiting)
         yield system
 
 
@@ -219,6 +218,21 @@ async def _build(
         providers=providers,
         stopping=stopping,
     )
+
+
+async def _publish(system: System, workflows: Sequence[Workflow], waiting: Waiting | None) -> None:
+    """Publish what the settings name; a database that is away again is waited for again."""
+    back_off = BackOff()
+    while True:
+        try:
+            await system.templates.load(*_folders(system.settings))
+            await system.workflows.load(system.settings.workflows, workflows)
+            return
+        except Unavailable as error:
+            if waiting is None or system.stopping.is_set():
+                raise
+            waiting(str(error))
+            await back_off.pause(system.stopping)
 
 
 async def _await_store(

@@ -226,6 +226,68 @@ async def test_a_page_of_somebody_elses_can_not_use_this_machine_before_there_ar
     assert answer.status_code == 403
 
 
+async def test_a_mounted_app_asks_for_the_same_scopes(
+    system: NotificationSystem, app: FastAPI
+) -> None:
+    await make(system, Scope.ADMIN, name="root")
+    reader = await make(system, Scope.READ)
+    host = FastAPI()
+    host.mount("/tidings", app)
+
+    async with asking(host, reader.token) as http:
+        statuses = {path: await status(http, path) for path in ("/v1/keys", "/metrics", "/healthz")}
+        registered = await http.post("/tidings/register", params={"email": "ann@example.com"})
+
+    assert statuses == {"/v1/keys": 403, "/metrics": 200, "/healthz": 200}
+    assert registered.status_code == 202
+
+
+async def status(http: httpx2.AsyncClient, path: str) -> int:
+    return (await http.get(f"/tidings{path}")).status_code
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+async def test_without_keys_who_asks_through_a_proxy_is_not_of_this_machine(
+    app: FastAPI, header: str
+) -> None:
+    async with asking(app) as http:
+        assert (await http.get("/v1/keys", headers={header: "for=203.0.113.9"})).status_code == 403
+
+
+async def test_a_websocket_without_a_key_is_closed_before_it_is_opened(
+    system: NotificationSystem, app: FastAPI
+) -> None:
+    await make(system, Scope.ADMIN)
+    scope = {"type": "websocket", "path": "/v1/events/live", "headers": [], "query_string": b""}
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+
+    assert [(one["type"], one["code"]) for one in sent] == [("websocket.close", 1008)]
+
+
+async def test_every_page_asks_for_a_key_too(system: NotificationSystem, app: FastAPI) -> None:
+    await make(system, Scope.ADMIN)
+    pages = (
+        "/",
+        "/dashboard",
+        "/outbox",
+        "/outbox/stream",
+        "/docs",
+        "/openapi.json",
+        "/dashboard/x",
+    )
+
+    async with asking(app) as http:
+        assert [(await http.get(page)).status_code for page in pages] == [401] * len(pages)
+
+
 async def test_registering_is_public(system: NotificationSystem, app: FastAPI) -> None:
     await make(system, Scope.ADMIN)
 

@@ -1,6 +1,8 @@
 """Keys on both databases: made, checked, used, ended, and never to be read again."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -156,6 +158,30 @@ async def test_no_row_holds_a_token_or_its_secret(store: Store, keys: KeyService
     [row] = await store.run(lambda to: to.execute(sa.select(api_keys)).all())
 
     assert made.token.rpartition("_")[2] not in str(row)
+
+
+class RevokingStore(TroubledStore):
+    """Goes down while the keys are read, just as one of them is revoked here."""
+
+    keyring: Keyring
+
+    async def run(self, work: Callable[[sa.Connection], Any]) -> Any:
+        if self.down:
+            self.keyring.forget()
+        return await super().run(work)
+
+
+async def test_a_key_revoked_while_the_keys_can_not_be_read_is_refused(
+    store: Store, keys: KeyService, clock: MovableClock
+) -> None:
+    made, troubled = await admin(keys), RevokingStore(store)
+    troubled.keyring = keyring = Keyring(troubled, clock=clock, fresh=0.0)
+    await keyring.by_token(made.token)
+
+    troubled.down = frozenset({"run"})
+
+    with pytest.raises(Unavailable):
+        await keyring.by_token(made.token)
 
 
 async def test_keys_that_were_read_serve_on_while_the_database_is_away(

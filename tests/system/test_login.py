@@ -169,6 +169,15 @@ async def test_the_access_page_says_how_things_stand(
     assert "Sign out" in signed_in.text
 
 
+async def test_the_access_page_does_not_claim_a_closed_door_that_is_open() -> None:
+    async with NotificationSystem(database_url="sqlite://", allow_unauthenticated=True) as system:
+        transport = httpx2.ASGITransport(app=create_app(system.services))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            page = await http.get("/login")
+
+    assert "whoever reaches this port may do everything" in page.text
+
+
 async def test_a_forged_session_is_none(http: httpx2.AsyncClient, reader: NewKey) -> None:
     http.cookies.set(COOKIE, f"{reader.key.id}.9999999999.{'0' * 64}")
 

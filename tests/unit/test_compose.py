@@ -57,6 +57,7 @@ def test_the_file_has_the_services_that_were_asked_for() -> None:
         "api",
         "notification-worker",
         "email-worker",
+        "in-app-worker",
         "analytics-worker",
         "redis",
         "postgres",

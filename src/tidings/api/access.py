@@ -10,11 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidings.api.audit import AuditLog
 from tidings.api.keyring import Keyring
 from tidings.api.problems import answer_error
-from tidings.api.scopes import READING, needed_scope
+from tidings.api.scopes import READING, asked_path, needed_scope
 from tidings.api.sessions import COOKIE, Sessions
 from tidings.core import keys
 from tidings.core.clock import Clock
-from tidings.core.errors import Forbidden, TidingsError, Unauthorized, Unavailable
+from tidings.core.errors import Forbidden, TidingsError, Unauthorized
 from tidings.core.keys import ApiKey
 from tidings.core.logs import get_logger
 
@@ -23,6 +23,10 @@ ACTOR = "tidings.actor"
 NOBODY = "nobody (no key is configured)"
 
 _LONGEST_PATH = 500
+#: the code of a WebSocket that is closed for who asks (RFC 6455, 7.4.1)
+_POLICY = 1008
+#: what tells that somebody else asks through a proxy
+_FORWARDED = (b"x-forwarded-for", b"forwarded", b"via")
 
 _log = get_logger("access")
 
@@ -53,16 +57,16 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what may be asked, and refuse all else."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        needed = needed_scope(scope["method"], scope["path"])
+        needed = needed_scope(scope.get("method", "GET"), asked_path(scope))
         try:
             scope[ACTOR] = await self._admit(scope, needed)
-            if needed is keys.Scope.ADMIN and scope["method"] not in READING:
+            if needed is keys.Scope.ADMIN and scope.get("method", "GET") not in READING:
                 send = await self._audited(scope, send)
         except TidingsError as error:
-            await _refusal(scope, error)(scope, receive, send)
+            await _refuse(scope, receive, send, error)
             return
         await self._app(scope, receive, send)
 
@@ -110,8 +114,8 @@ class Gate:
     async def _note(self, entry: str, status: int) -> None:
         try:
             await self._audit.end(entry, status)
-        except Unavailable as error:  # it is done, and the entry says that it was asked for
-            _log.warning("an audited answer could not be noted", reason=str(error))
+        except Exception as error:  # it is done, and the entry says that it was asked for
+            _log.warning("an audited answer could not be noted", error=type(error).__name__)
 
 
 def is_loopback(host: str) -> bool:
@@ -120,6 +124,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: TidingsError) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": _POLICY, "reason": str(error)})
+    else:
+        await _refusal(scope, error)(scope, receive, send)
 
 
 def _refusal(scope: Scope, error: TidingsError) -> Response:
@@ -133,6 +144,8 @@ def _refusal(scope: Scope, error: TidingsError) -> Response:
 def _is_local(scope: Scope) -> bool:
     client = scope.get("client")
     from_here = client is None or is_loopback(client[0])
+    if any(_header(scope, name) for name in _FORWARDED):
+        return False
     return from_here and is_loopback(_host_name(scope)) and not _is_cross_site(scope)
 
 

@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidings.api.problems import answer
+from tidings.api.scopes import asked_path
 
 #: each reads its raw body, checks it and makes its answer by itself, so nothing else is needed
 HOT = frozenset(
@@ -30,7 +31,7 @@ class HotRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, an error as the problem it is."""
-        route = self._routes.get((scope.get("method", ""), scope.get("path", "")))
+        route = self._routes.get((scope.get("method", ""), asked_path(scope)))
         if route is None:
             await self._app(scope, receive, send)
             return

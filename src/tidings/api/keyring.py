@@ -88,6 +88,7 @@ class Keyring:
         try:
             return await self._read()
         except Unavailable as error:
+            ring = self._ring  # None where a key changed meanwhile: the old ones prove nothing then
             if ring is None:
                 raise
             self._quiet_log.warning(

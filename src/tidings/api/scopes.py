@@ -1,5 +1,8 @@
 """Which scope a request needs: one table for all routes; what it does not name needs `admin`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from tidings.core.keys import Scope
 
 #: public by nature; each bounded by itself
@@ -18,6 +21,12 @@ _TRIGGERING = (
     ("POST", "/v1/users/"),
     ("PUT", "/v1/users/"),
 )
+
+
+def asked_path(scope: Mapping[str, Any]) -> str:
+    """The path as routes see it: without the prefix an app is mounted or served under."""
+    path, root = str(scope.get("path", "")), str(scope.get("root_path", "")).rstrip("/")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def needed_scope(method: str, path: str) -> Scope | None:

@@ -105,8 +105,16 @@ def _table(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _line(key: Mapping[str, Any]) -> str:
-    used = key["last_used_at"] or "never"
-    return f"{key['id']}  {_state(key):8}  {' '.join(key['scopes']):14}  {key['name']}  used {used}"
+    times = [_minute(key[name]) for name in ("created_at", "expires_at", "last_used_at")]
+    made, expires, used = times
+    return (
+        f"{key['id']}  {_state(key):7}  {' '.join(key['scopes']):12}  made {made}  "
+        f"ends {expires:16}  used {used:16}  {key['name']}"
+    )
+
+
+def _minute(moment: str | None) -> str:
+    return moment[:16].replace("T", " ") if moment else "never"
 
 
 def _state(key: Mapping[str, Any]) -> str:

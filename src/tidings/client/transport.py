@@ -70,9 +70,9 @@ class Transport:
             harmless=harmless or idempotency_key is not None,
         )
 
-    async def delete(self, path: str, **query: str | int | None) -> Any:
-        """Take it away."""
-        return await self._call("DELETE", path + query_of(query))
+    async def delete(self, path: str, *, harmless: bool = False, **query: str | int | None) -> Any:
+        """Take it away; repeated only where twice is as good as once."""
+        return await self._call("DELETE", path + query_of(query), harmless=harmless)
 
     async def aclose(self) -> None:
         """Close the connections."""

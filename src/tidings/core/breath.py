@@ -1,4 +1,4 @@
-"""A breath between two looks: the one way we gather under a rush what comes one by one."""
+"""A breath between two looks: gathers under a rush what comes one by one."""
 
 import asyncio
 import time

@@ -49,10 +49,12 @@ def find_page(
     return [_item(row) for row in connection.execute(query)]
 
 
-def find_item(connection: sa.Connection, user_id: str, item_id: str) -> FeedItem | None:
-    """The user's item, held until the transaction ends."""
+def find_item(
+    connection: sa.Connection, user_id: str, item_id: str, *, hold: bool
+) -> FeedItem | None:
+    """The user's item; with `hold` nobody else changes it until the transaction ends."""
     query = sa.select(feed).where(feed.c.id == item_id, feed.c.user_id == user_id)
-    row = connection.execute(query.with_for_update()).first()
+    row = connection.execute(query.with_for_update() if hold else query).first()
     return None if row is None else _item(row)
 
 

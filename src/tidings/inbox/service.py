@@ -72,7 +72,7 @@ class InboxService:
         check_user_id(user_id)
 
         def work(connection: sa.Connection) -> Marked:
-            item = _existing(connection, user_id, item_id)
+            item = _existing(connection, user_id, item_id, hold=True)
             changed = marked(item, mark, self._clock.now())
             if changed != item:
                 rows.write_marks(connection, changed)
@@ -115,8 +115,11 @@ class InboxService:
         }
 
 
-def _existing(connection: sa.Connection, user_id: str, item_id: str) -> FeedItem:
-    item = rows.find_item(connection, user_id, item_id) if is_uuid(item_id) else None
+def _existing(
+    connection: sa.Connection, user_id: str, item_id: str, *, hold: bool = False
+) -> FeedItem:
+    found = is_uuid(item_id) and rows.find_item(connection, user_id, item_id, hold=hold)
+    item = found or None
     if item is None:
         raise NotFound("there is no such item in the user's feed", field="item")
     return item

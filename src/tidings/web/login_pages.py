@@ -20,7 +20,12 @@ _HOME = "/dashboard"
 
 
 def login_router(
-    *, engine: Engine, keyring: Keyring, sessions: Sessions, clock: Clock
+    *,
+    engine: Engine,
+    keyring: Keyring,
+    sessions: Sessions,
+    clock: Clock,
+    allow_unauthenticated: bool,
 ) -> APIRouter:
     """`/login`: who is signed in, and the forms that change it."""
     router = APIRouter(include_in_schema=False, route_class=page_route(engine))
@@ -31,6 +36,7 @@ def login_router(
         html = engine.render(
             "login.html",
             configured=await keyring.is_configured(),
+            open=allow_unauthenticated,
             key=await door.signed_in(request),
             next=_own(request.query_params.get("next", "")),
             error="",

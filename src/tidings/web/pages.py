@@ -32,6 +32,7 @@ def pages_router(
     stopping: asyncio.Event,
     keyring: Keyring,
     sessions: Sessions,
+    allow_unauthenticated: bool = False,
     title: str = "Tidings",
     sender: str = "Tidings <tidings@localhost>",
     origin: str = "http://localhost:8000",
@@ -46,7 +47,13 @@ def pages_router(
     router = APIRouter()
     router.include_router(_entrance(engine, assets))
     router.include_router(
-        login_router(engine=engine, keyring=keyring, sessions=sessions, clock=clock)
+        login_router(
+            engine=engine,
+            keyring=keyring,
+            sessions=sessions,
+            clock=clock,
+            allow_unauthenticated=allow_unauthenticated,
+        )
     )
     router.include_router(outbox_router(engine=engine, outbox=outbox, bus=bus, stopping=stopping))
     router.include_router(
