@@ -318,6 +318,16 @@ async def test_what_admins_do_is_audited_with_who_did_it_and_what_others_do_is_n
     ]
 
 
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+async def test_an_end_outside_of_all_years_is_refused_by_its_field(app: FastAPI, end: str) -> None:
+    wanted = {"name": "root", "scopes": ["admin"], "expires_at": end}
+
+    async with asking(app) as http:
+        answer = await http.post("/v1/keys", json=wanted)
+
+    assert (answer.status_code, answer.json()["field"]) == (422, "expires_at")
+
+
 async def test_the_audit_is_read_page_by_page(system: NotificationSystem, app: FastAPI) -> None:
     async with asking(app) as http:
         for _ in range(5):

@@ -178,6 +178,18 @@ async def test_the_access_page_does_not_claim_a_closed_door_that_is_open() -> No
     assert "whoever reaches this port may do everything" in page.text
 
 
+@pytest.mark.parametrize("path", ["/login", "/login/end"])
+async def test_a_page_of_somebody_elses_signs_nobody_in_or_out(
+    http: httpx2.AsyncClient, reader: NewKey, path: str
+) -> None:
+    answer = await http.post(
+        path, data={"key": reader.token}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+
+    assert answer.status_code == 403
+    assert "Set-Cookie" not in answer.headers
+
+
 async def test_a_forged_session_is_none(http: httpx2.AsyncClient, reader: NewKey) -> None:
     http.cookies.set(COOKIE, f"{reader.key.id}.9999999999.{'0' * 64}")
 

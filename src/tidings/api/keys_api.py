@@ -12,6 +12,7 @@ from tidings.api.audit import AuditEntry, AuditLog
 from tidings.api.bodies import Body, json_body, read_body
 from tidings.api.keys import KeyService
 from tidings.api.problems import problem_responses
+from tidings.core.errors import InvalidInput
 from tidings.core.keys import ApiKey, Scope
 from tidings.core.text import LINE
 
@@ -156,4 +157,10 @@ def _entry(entry: AuditEntry) -> AuditEntryOut:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    return moment and moment.astimezone(UTC)
+    """Raises InvalidInput for a moment that has no name in UTC, before year 1 or after 9999."""
+    try:
+        return moment and moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(
+            "expires_at: must lie within years 1 to 9999", field="expires_at"
+        ) from None

@@ -85,6 +85,6 @@ def seconds_until(retry_after: str, *, now: datetime) -> float:
         return float(retry_after)
     try:
         moment = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return _UNSAID
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())

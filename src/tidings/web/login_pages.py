@@ -45,6 +45,7 @@ def login_router(
 
     @router.post("/login")
     async def log_in(request: Request) -> Response:
+        _require_own_page(request)
         fields = await read_form(request)
         goal = _own(fields.get("next", ""))
         try:
@@ -56,7 +57,8 @@ def login_router(
             return page_response(html, status=HTTPStatus.UNAUTHORIZED)
 
     @router.post("/login/end")
-    async def log_out() -> Response:
+    async def log_out(request: Request) -> Response:
+        _require_own_page(request)
         answer = RedirectResponse("/login", status_code=HTTPStatus.SEE_OTHER)
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return answer
@@ -93,6 +95,12 @@ class _Door:
             samesite="lax",
         )
         return answer
+
+
+def _require_own_page(request: Request) -> None:
+    """Raises Forbidden where a page of somebody else's signs people in or out."""
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise Forbidden("Only a page of this site signs in and out.")
 
 
 def _own(goal: str) -> str:

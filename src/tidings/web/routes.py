@@ -9,7 +9,14 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tidings.core.errors import InvalidInput, NotFound, PayloadTooLarge, TidingsError, Unavailable
+from tidings.core.errors import (
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PayloadTooLarge,
+    TidingsError,
+    Unavailable,
+)
 from tidings.web.engine import Engine
 from tidings.web.security import page_response
 
@@ -18,6 +25,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _STATUSES: dict[type[TidingsError], int] = {
     PayloadTooLarge: 413,
     InvalidInput: 422,
+    Forbidden: 403,
     NotFound: 404,
     Unavailable: 503,
     TidingsError: 500,

@@ -56,6 +56,7 @@ def test_the_field_at_fault_and_the_time_to_wait_come_along() -> None:
         ("Sun, 01 Mar 2026 12:00:30 -0000", 30.0),
         ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
         ("Sun, 99 Mar 2026 11:00:00 GMT", 1.0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 1.0),
     ],
 )
 def test_when_to_ask_again_is_read_as_seconds_or_as_a_date(said: str, seconds: float) -> None:
