@@ -14,7 +14,7 @@ from tidings.core.clock import Clock
 from tidings.core.errors import Unavailable
 from tidings.core.logs import configure_logs, get_logger, join_host_logs
 from tidings.core.loops import pause
-from tidings.core.models import USER_CHANNEL, DeliveryState, EventState
+from tidings.core.models import UNDER_WAY, USER_CHANNEL, EventState
 from tidings.core.ports import Worker
 from tidings.core.process import run_until_signal
 from tidings.inbox.service import InboxService
@@ -29,8 +29,6 @@ from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
 from tidings.wiring import System, load_settings, open_system
 
-#: states of a delivery that has not ended
-_UNDER_WAY = frozenset({DeliveryState.PENDING, DeliveryState.SENDING})
 #: seconds between two looks at an event that is waited for
 _LOOK_SECONDS = 0.02
 
@@ -232,7 +230,7 @@ def all_workers(system: System) -> tuple[Worker, ...]:
 def _is_settled(explanation: Explanation) -> bool:
     deliveries = [one for each in explanation.notifications for one in each.deliveries]
     planned = explanation.state != EventState.DUE
-    return planned and all(one.state not in _UNDER_WAY for one in deliveries)
+    return planned and all(one.state not in UNDER_WAY for one in deliveries)
 
 
 def _greet(url: str, settings: Settings) -> None:

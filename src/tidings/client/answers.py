@@ -165,6 +165,8 @@ class Template(TemplateEntry):
     html: str | None
 
 
+#: which items of a feed, and what is done to one: the enumerations `Status` and `Mark` of
+#: `tidings.inbox.items` say the same, and are taken too
 StatusName = Literal["unread", "unseen", "archived", "all"]
 MarkName = Literal["seen", "read", "unread", "archive", "unarchive"]
 

@@ -11,10 +11,8 @@ from tidings.client.problems import part_of
 from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
 from tidings.client.transport import DEFAULT_URL, Pause, Transport, path_of
 from tidings.core.clock import Clock
-from tidings.core.models import USER_CHANNEL, DeliveryState, EventState
+from tidings.core.models import UNDER_WAY, USER_CHANNEL, EventState
 
-#: states of a delivery that has not ended
-_UNDER_WAY = frozenset({DeliveryState.PENDING, DeliveryState.SENDING})
 #: seconds between two looks at an event that is waited for
 _LOOK_SECONDS = 0.1
 
@@ -73,8 +71,13 @@ class AsyncClient:
 
         Raises NotFound for an unknown user, InvalidInput for what can't be taken.
         """
-        event = {"type": event_type, "user_id": user_id, "data": dict(data or {}), "id": event_id}
-        body = {**event, "channel": bus_channel}
+        body = {
+            "type": event_type,
+            "user_id": user_id,
+            "data": dict(data or {}),
+            "id": event_id,
+            "channel": bus_channel,
+        }
         return await self._accepted(path_of("events"), body, idempotency_key)
 
     async def trigger_many(
@@ -146,4 +149,4 @@ def _key(given: str | None) -> str:
 def _is_settled(explanation: Explanation) -> bool:
     deliveries = [one for each in explanation["notifications"] for one in each["deliveries"]]
     planned = explanation["state"] != EventState.DUE
-    return planned and all(one["state"] not in _UNDER_WAY for one in deliveries)
+    return planned and all(one["state"] not in UNDER_WAY for one in deliveries)

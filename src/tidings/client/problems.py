@@ -42,12 +42,10 @@ _UNSAID = 1.0
 
 
 def content_of(answer: Answer, *, now: datetime) -> Mapping[str, Any]:
-    """The object that was asked for; an empty one for 204. Raises TidingsError."""
+    """The object that was asked for. Raises TidingsError."""
     content = _object(answer.body)
     if not 200 <= answer.status < 300:
         raise _error(answer, content or {}, now)
-    if answer.status == 204:
-        return {}
     if content is None:
         raise TidingsError(f"the answer {answer.status} is no JSON object: is this Tidings?")
     return content

@@ -79,7 +79,7 @@ class Transport:
         await self._http.aclose()
 
     async def pause(self, seconds: float) -> None:
-        """Wait, by the clock that was given."""
+        """Wait, as the client was told to."""
         await self._pause(seconds)
 
     async def _call(

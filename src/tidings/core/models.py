@@ -66,6 +66,10 @@ class DeliveryState(StrEnum):
     HELD = "held"
 
 
+#: states of a delivery that has not ended
+UNDER_WAY = frozenset({DeliveryState.PENDING, DeliveryState.SENDING})
+
+
 class Verdict(StrEnum):
     """What the planner made of a workflow or one of its steps."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from tidings.core.errors import InvalidInput, PayloadTooLarge
-from tidings.core.models import BELL_CHANNEL, DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL
+from tidings.core.models import OWN_CHANNELS
 from tidings.core.text import is_one_line
 
 #: types and ids of events, and idempotency keys: 1 to 255 visible ASCII characters
@@ -23,7 +23,6 @@ KEY_LIMIT = 255
 #: how deep objects and lists may lie in each other
 DEPTH_LIMIT = 32
 
-_OWN_CHANNELS = frozenset({DELIVERY_CHANNEL, BELL_CHANNEL, DEAD_LETTER_CHANNEL})
 _INT64 = range(-(2**63), 2**63)
 _VISIBLE = re.compile(VISIBLE + r"\Z")
 _BUS_CHANNEL = re.compile(BUS_CHANNEL + r"\Z")
@@ -62,7 +61,7 @@ def check_bus_channel(value: str) -> None:
     """Raises InvalidInput for what can't be, or must not be, published on."""
     if not _BUS_CHANNEL.match(value):
         raise InvalidInput("channel must be 1 to 100 of A-Z a-z 0-9 _ . : -", field="channel")
-    if value in _OWN_CHANNELS:
+    if value in OWN_CHANNELS:
         raise InvalidInput(f"channel {value} is for Tidings' own news", field="channel")
 
 

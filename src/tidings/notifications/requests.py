@@ -1,7 +1,7 @@
 """What a caller asks for, checked and turned into what is stored in one commit."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -58,11 +58,6 @@ class EventRequest:
             check_visible(self.id, "id")
         check_data(self.data)
 
-    @property
-    def fingerprint(self) -> str:
-        """A hash of all that a repeat under the same idempotency key must have in common."""
-        return _hash(self.type, self.user_id, self.data, self.id, self.bus_channel)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composer:
@@ -84,7 +79,10 @@ class Composer:
             ),
             bus_channel=request.bus_channel,
             lane=request.lane,
-            idempotency=_record(request.idempotency_key, request.fingerprint),
+            idempotency=_record(
+                request.idempotency_key,
+                (request.type, request.user_id, request.data, request.id, request.bus_channel),
+            ),
         )
 
     def registration(
@@ -111,7 +109,8 @@ class Composer:
             USER_CHANNEL,
         )
         key = None if idempotency_key is None else f"{_REGISTRATIONS}{idempotency_key}"
-        return replace(acceptance, idempotency=_record(key, _content_hash(acceptance.event)))
+        content = (acceptance.event.type, acceptance.event.data)
+        return replace(acceptance, idempotency=_record(key, content))
 
     def direct(
         self,
@@ -127,7 +126,7 @@ class Composer:
         check_text(text, "text", limit=TEXT_LIMIT)
         if subject is not None:
             check_line(subject, "subject")
-        address = _address(to, "to")
+        address = normalise_email(to, field="to")
         user_id = self._user_id(address)
         event = Event(
             id=event_id,
@@ -141,7 +140,7 @@ class Composer:
             event=event,
             bus_channel=USER_CHANNEL,
             registration=Registration(user_id=user_id, channel="email", address=address),
-            idempotency=_record(idempotency_key, _content_hash(event)),
+            idempotency=_record(idempotency_key, (event.type, event.data)),
         )
 
     def heard(self, event: Event, bus_channel: str) -> Acceptance:
@@ -157,7 +156,7 @@ class Composer:
         return acceptance
 
     def _registering(self, event: Event, bus_channel: str) -> Acceptance:
-        address = _address(_text(event.data, "email") or "", "email")
+        address = normalise_email(_text(event.data, "email") or "")
         user_id = event.user_id or self._user_id(address)
         name, locale = _text(event.data, "name"), _text(event.data, "locale")
         registration = Registration(
@@ -167,38 +166,20 @@ class Composer:
             name=None if name is None else check_name(name),
             locale=None if locale is None else normalise_locale(locale),
         )
-        event = Event(
-            id=event.id,
-            type=event.type,
-            source=event.source,
-            time=event.time,
-            user_id=user_id,
-            data={**event.data, "email": address},
-        )
+        event = replace(event, user_id=user_id, data={**event.data, "email": address})
         return Acceptance(event=event, bus_channel=bus_channel, registration=registration)
 
     def _user_id(self, address: str) -> str:
         return address_user_id(self.installation.address_key, address)
 
 
-def _record(key: str | None, fingerprint: str) -> IdempotencyRecord | None:
-    return None if key is None else IdempotencyRecord(key=key, fingerprint=fingerprint)
-
-
-def _content_hash(event: Event) -> str:
-    return _hash(event.type, event.data)
-
-
-def _hash(*content: object) -> str:
+def _record(key: str | None, content: Sequence[object]) -> IdempotencyRecord | None:
+    """A record of the key, and of what a repeat under it must have in common."""
+    if key is None:
+        return None
     body = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(body, digest_size=16).hexdigest()
-
-
-def _address(raw: str, name: str) -> str:
-    try:
-        return normalise_email(raw)
-    except InvalidInput as error:
-        raise InvalidInput(str(error).replace("email:", f"{name}:", 1), field=name) from None
+    fingerprint = hashlib.blake2b(body, digest_size=16).hexdigest()
+    return IdempotencyRecord(key=key, fingerprint=fingerprint)
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

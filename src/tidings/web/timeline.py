@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidings.core.models import Decision
+from tidings.core.models import UNDER_WAY, Decision
 from tidings.notifications.explanation import (
     ExplainedAttempt,
     ExplainedDelivery,
@@ -122,7 +122,7 @@ def _entries_of(run: ExplainedNotification) -> Iterator[Entry]:
     for delivery in run.deliveries:
         for attempt in delivery.attempts:
             yield _attempted(delivery, attempt)
-        if delivery.state not in ("pending", "sending"):
+        if delivery.state not in UNDER_WAY:
             yield _ended(delivery)
 
 

@@ -80,10 +80,6 @@ def test_an_answer_that_is_no_object_is_not_taken_for_one(body: bytes) -> None:
         content_of(Answer(status=200, body=body), now=NOW)
 
 
-def test_nothing_to_say_is_an_empty_object() -> None:
-    assert content_of(Answer(status=204), now=NOW) == {}
-
-
 def test_an_answer_of_something_else_is_named_as_such() -> None:
     content: dict[str, Any] = {"id": 1}
 
