@@ -40,10 +40,12 @@ CALLS: dict[str, Callable[[AsyncClient], Awaitable[object]]] = {
     **POSTS,
     "explain": lambda client: client.explain("e1"),
     "users.put": lambda client: client.users.put("u1"),
+    "keys.revoke": lambda client: client.keys.revoke("aaaaaaaa"),
     "feed.mark": lambda client: client.feed.mark("u1", "i1", "read"),
 }
 ONCE: dict[str, Callable[[AsyncClient], Awaitable[object]]] = {
     "keys.create": lambda client: client.keys.create("shop", ["trigger"]),
+    "templates.withdraw": lambda client: client.templates.withdraw("tea", "email"),
     "feed.mark_all_seen": lambda client: client.feed.mark_all_seen("u1"),
     "feed.mark_all_read": lambda client: client.feed.mark_all_read("u1"),
 }

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.servers.ports import free_port
+from tests.system.scripted import SILENCE, scripted
 from tidings.core.errors import InvalidInput, OutcomeUnknown, Unavailable
 from tidings.egress.http import ANSWER_LIMIT, HttpClient
 
@@ -61,10 +62,15 @@ async def test_no_answer_in_time_is_an_unknown_outcome(url: str) -> None:
             await client.request("POST", f"{url}/silence", body=b"{}")
 
 
-async def test_a_connection_cut_without_an_answer_is_an_unknown_outcome(url: str) -> None:
-    async with HttpClient() as client:
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
+async def test_a_cut_connection_is_an_unknown_outcome_and_nothing_is_sent_again(
+    method: str,
+) -> None:
+    async with scripted([SILENCE, SILENCE]) as server, HttpClient() as client:
         with pytest.raises(OutcomeUnknown):
-            await client.request("POST", f"{url}/hang-up")
+            await client.request(method, f"{server.url}/hang-up")
+
+    assert len(server.asked) == 1
 
 
 async def test_nobody_there_is_unavailable() -> None:

@@ -84,9 +84,22 @@ class HttpClient:
                 connector=aiohttp.TCPConnector(limit=self._connections),
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                middlewares=[_send_once],
                 trust_env=False,
             )
         return self._session
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Leave repeats to the caller: by itself aiohttp sends a GET, PUT or DELETE again."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError("the connection ended") from error
 
 
 async def _read(stream: aiohttp.StreamReader, limit: int) -> bytes:
