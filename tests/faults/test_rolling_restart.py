@@ -17,10 +17,9 @@ from tests.faults.fleet import Fleet, is_ready, wait_until
 from tests.faults.next_release import REVISION, make_release
 from tests.faults.registrations import judge
 from tests.faults.smtp_sink import read_ledger
-from tests.faults.test_killed_workers import unanswered, unfinished
+from tests.faults.test_killed_workers import unanswered, until_settled
 from tests.servers.ports import free_port
 from tidings.core.clock import SystemClock
-from tidings.core.ports import Store
 from tidings.store.postgres import PostgresStore
 
 SECONDS = float(os.environ.get("TIDINGS_TEST_ROLLING_SECONDS", "5"))
@@ -93,7 +92,7 @@ async def test_every_process_is_replaced_by_the_next_release_and_nobody_notices(
     ledger = await load
 
     store = await PostgresStore.open(postgres_url, clock=SystemClock())
-    await until_settled(store, fleet)
+    await until_settled(store)
     verdict = judge(ledger.accepted, read_ledger(fleet.ledger))
     tell.append(
         f"rolling restart of {len(ends)} processes to a release with a migration, "
@@ -109,13 +108,6 @@ async def test_every_process_is_replaced_by_the_next_release_and_nobody_notices(
     assert not verdict.unexpected
     assert set(verdict.repeated) <= await unanswered(store)
     await store.aclose()
-
-
-async def until_settled(store: Store, fleet: Fleet) -> None:
-    """Wait until no event and no delivery is unfinished."""
-    async with asyncio.timeout(120):
-        while await unfinished(store):
-            await asyncio.sleep(0.1)
 
 
 def in_words(ledger: Ledger) -> str:

@@ -190,6 +190,16 @@ async def test_a_page_of_somebody_elses_signs_nobody_in_or_out(
     assert "Set-Cookie" not in answer.headers
 
 
+async def test_a_session_holds_beside_cookies_of_any_shape(
+    http: httpx2.AsyncClient, reader: NewKey
+) -> None:
+    session = (await sign_in(http, reader.token)).cookies[COOKIE]
+    http.cookies.clear()
+    cookies = f'odd={{"a":1}}; b c=d; {COOKIE}={session}'
+
+    assert (await http.get("/dashboard", headers={"Cookie": cookies})).status_code == 200
+
+
 async def test_a_forged_session_is_none(http: httpx2.AsyncClient, reader: NewKey) -> None:
     http.cookies.set(COOKIE, f"{reader.key.id}.9999999999.{'0' * 64}")
 

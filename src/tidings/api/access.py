@@ -1,9 +1,9 @@
 """Who may ask: whoever has a key; without any key only this machine, unless said in plain sight."""
 
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote
 
+from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -94,7 +94,9 @@ class Gate:
         if kind.lower() == "bearer":
             return await self._keyring.by_token(token.strip())
         if needed is keys.Scope.READ and not _is_cross_site(scope):
-            key_id = self._sessions.key_id(_cookie(scope), self._clock.now())
+            key_id = self._sessions.key_id(
+                HTTPConnection(scope).cookies.get(COOKIE, ""), self._clock.now()
+            )
             if key_id is not None:
                 return await self._keyring.by_id(key_id)
         raise Unauthorized("this needs a key: send it as Authorization: Bearer tdg_…")
@@ -157,14 +159,6 @@ def _is_cross_site(scope: Scope) -> bool:
 def _host_name(scope: Scope) -> str:
     host = _header(scope, b"host")
     return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-
-
-def _cookie(scope: Scope) -> str:
-    try:
-        morsel = SimpleCookie(_header(scope, b"cookie")).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -18,7 +18,7 @@ class Front:
 
     def __init__(self, stopping: asyncio.Event) -> None:
         self._stopping = stopping
-        self._waits_for = "nothing yet"
+        self._waits_for = "it opens what it needs"
         readiness = Readiness(stopping, needed={"start": self._started})
         self._app: ASGIApp = _starting_app(readiness)
 
@@ -35,7 +35,7 @@ class Front:
         await self._app(scope, receive, _closing(send) if self._stopping.is_set() else send)
 
     async def _started(self) -> None:
-        raise Unavailable(f"this process is starting and waits for {self._waits_for}")
+        raise Unavailable(f"this process is starting: {self._waits_for}")
 
 
 def _starting_app(readiness: Readiness) -> FastAPI:

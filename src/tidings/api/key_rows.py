@@ -1,6 +1,6 @@
 """The SQL of keys; each function is part of its caller's transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -64,11 +64,6 @@ def note_use(connection: sa.Connection, key_ids: Iterable[str], now: datetime) -
     connection.execute(
         sa.update(api_keys).where(api_keys.c.id.in_(tuple(key_ids))).values(last_used_at=now)
     )
-
-
-def live(keys: Sequence[ApiKey], name: str, now: datetime) -> list[ApiKey]:
-    """Those of a name that can be used."""
-    return [key for key in keys if key.name == name and key.is_live(now)]
 
 
 def _key(row: sa.Row[tuple[object, ...]]) -> ApiKey:

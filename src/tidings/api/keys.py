@@ -90,14 +90,13 @@ def _check(key: ApiKey, now: datetime) -> None:
 
 
 def _require_room(known: Sequence[ApiKey], key: ApiKey, now: datetime) -> None:
-    if Scope.ADMIN not in key.scopes and not any(
-        Scope.ADMIN in one.scopes and one.is_live(now) for one in known
-    ):
+    live = [one for one in known if one.is_live(now)]
+    if not any(Scope.ADMIN in one.scopes for one in (key, *live)):
         raise InvalidInput(
             "scopes: the first key must be an admin's, or nobody could make another: add admin",
             field="scopes",
         )
-    if len(rows.live(known, key.name, now)) >= MOST_LIVE:
+    if [one.name for one in live].count(key.name) >= MOST_LIVE:
         raise Conflict(
             f"two keys named {key.name} are live already, the old one and the new one: "
             "revoke the old one first, or take another name"

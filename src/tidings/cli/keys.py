@@ -105,11 +105,10 @@ def _table(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _line(key: Mapping[str, Any]) -> str:
-    times = [_minute(key[name]) for name in ("created_at", "expires_at", "last_used_at")]
-    made, expires, used = times
+    made, ends, used = map(_minute, (key["created_at"], key["expires_at"], key["last_used_at"]))
     return (
         f"{key['id']}  {_state(key):7}  {' '.join(key['scopes']):12}  made {made}  "
-        f"ends {expires:16}  used {used:16}  {key['name']}"
+        f"ends {ends:16}  used {used:16}  {key['name']}"
     )
 
 

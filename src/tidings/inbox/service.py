@@ -118,8 +118,7 @@ class InboxService:
 def _existing(
     connection: sa.Connection, user_id: str, item_id: str, *, hold: bool = False
 ) -> FeedItem:
-    found = is_uuid(item_id) and rows.find_item(connection, user_id, item_id, hold=hold)
-    item = found or None
+    item = rows.find_item(connection, user_id, item_id, hold=hold) if is_uuid(item_id) else None
     if item is None:
         raise NotFound("there is no such item in the user's feed", field="item")
     return item
