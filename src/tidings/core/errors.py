@@ -85,11 +85,18 @@ class DeliveryError(TidingsError):
 
 
 class TransientError(DeliveryError):
-    """It may work later: try again, and not before `retry_after` seconds where one is given."""
+    """It may work later: try again, and not before `retry_after` seconds where one is given.
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    `own` says that the trouble is this message's or its address's alone, a full mailbox for
+    example, so that it tells nothing of the integration's health.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, own: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.own = own
 
 
 class PermanentError(DeliveryError):
