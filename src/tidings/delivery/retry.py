@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from tidings.core.errors import DeliveryError, PermanentError, TransientError
+from tidings.core.errors import DeliveryError, OutcomeUnknown, PermanentError, TransientError
 from tidings.core.ports import RetryPolicy
 
 
@@ -31,4 +31,4 @@ def exponential(
 
 
 def _asked_for(error: DeliveryError) -> float:
-    return error.retry_after or 0.0 if isinstance(error, TransientError) else 0.0
+    return error.retry_after or 0.0 if isinstance(error, TransientError | OutcomeUnknown) else 0.0

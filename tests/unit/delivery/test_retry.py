@@ -33,13 +33,17 @@ def test_an_unknown_outcome_is_tried_again() -> None:
 
 @given(
     attempt=st.integers(1, 7),
+    kind=st.sampled_from([TransientError, OutcomeUnknown]),
     retry_after=st.none() | st.floats(0, 1e6),
     chance=st.floats(0, 1, exclude_max=True),
 )
 def test_chance_only_lengthens_and_retry_after_is_never_undercut(
-    attempt: int, retry_after: float | None, chance: float
+    attempt: int,
+    kind: type[TransientError | OutcomeUnknown],
+    retry_after: float | None,
+    chance: float,
 ) -> None:
-    error = TransientError("later", retry_after=retry_after)
+    error = kind("later", retry_after=retry_after)
 
     wait = exponential(jitter=0.25, chance=lambda: chance)(attempt, error)
 
