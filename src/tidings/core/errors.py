@@ -16,7 +16,7 @@ TidingsError
     ├── TransientError          try again, not before `retry_after`
     ├── PermanentError          never try this message again
     │   └── AddressRejected     nor this address
-    └── OutcomeUnknown          it left us and no answer came
+    └── OutcomeUnknown          it left us and no answer came: not again before `retry_after` either
 """
 
 
@@ -85,11 +85,18 @@ class DeliveryError(TidingsError):
 
 
 class TransientError(DeliveryError):
-    """It may work later: try again, and not before `retry_after` seconds where one is given."""
+    """It may work later: try again, and not before `retry_after` seconds where one is given.
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    `own` where the trouble is this message's or address's alone, so that it says nothing of how
+    the integration fares: greylisting, a full mailbox.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, own: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.own = own
 
 
 class PermanentError(DeliveryError):
@@ -101,4 +108,11 @@ class AddressRejected(PermanentError):
 
 
 class OutcomeUnknown(DeliveryError):
-    """The message left us and no answer came: it may or may not have been taken."""
+    """The message left us and no answer came: it may or may not have been taken.
+
+    `retry_after` is what somebody on the way asked for, a gateway perhaps.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
