@@ -161,7 +161,7 @@ class NotificationWorker:
                 await subscription.bury(received, str(error))
                 return False
             except Unavailable as error:
-                self._complain("the database does not answer; what was heard is kept", error)
+                self._complain("what was heard can't be stored yet, and is kept", error)
                 if stopping.is_set():
                     return False
                 await back_off.pause(stopping)

@@ -11,6 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from tidings.api.bodies import invalid_input, json_body, read_body
 from tidings.api.problems import problem, problem_responses
 from tidings.core.errors import InvalidInput, TidingsError, Unavailable
+from tidings.core.metrics import Metrics
 from tidings.core.names import KEY
 from tidings.notifications.bodies import (
     BULK_LIMIT,
@@ -75,13 +76,14 @@ def notifications_router(
     notifications: NotificationService,
     workflows: WorkflowService,
     register_rate: str,
+    metrics: Metrics,
 ) -> APIRouter:
     """`/register`, `/v1/events`, `/v1/messages` and `/v1/workflows`.
 
     Raises ConfigurationError for a `register_rate` that is none.
     """
     router = APIRouter()
-    _add_register(router, intake, RateLimit(register_rate))
+    _add_register(router, intake, RateLimit(register_rate, metrics))
     _add_events(router, intake)
     _add_messages(router, intake)
     _add_explanation(router, notifications)
@@ -101,7 +103,7 @@ def _add_register(router: APIRouter, intake: Intake, rate: RateLimit) -> None:
         tags=["events"],
         status_code=202,
         response_model=AcceptedOut,
-        responses={202: {"headers": _REPLAYED}, **problem_responses(413, 422, 429, 503)},
+        responses={202: {"headers": _REPLAYED}, **problem_responses(409, 413, 422, 429, 503)},
         openapi_extra=extra,
     )
     async def register(request: Request) -> Response:
@@ -123,7 +125,10 @@ def _add_events(router: APIRouter, intake: Intake) -> None:
         tags=["events"],
         status_code=202,
         response_model=AcceptedOut,
-        responses={202: {"headers": _REPLAYED}, **problem_responses(404, 413, 422, 503)},
+        responses={
+            202: {"headers": _REPLAYED},
+            **problem_responses(404, 409, 413, 422, 429, 503),
+        },
         openapi_extra={**json_body(EventBody), "parameters": [_IDEMPOTENCY_KEY]},
     )
     async def trigger(request: Request) -> Response:
@@ -138,7 +143,7 @@ def _add_events(router: APIRouter, intake: Intake) -> None:
         tags=["events"],
         status_code=202,
         response_model=BulkOut,
-        responses=problem_responses(413, 422, 503),
+        responses={202: {"headers": _REPLAYED}, **problem_responses(413, 422, 429, 503)},
         openapi_extra={
             **json_body(BulkBody, events=_bulk_schema()),
             "parameters": [_IDEMPOTENCY_KEY],
@@ -149,7 +154,8 @@ def _add_events(router: APIRouter, intake: Intake) -> None:
         body = await read_body(request, BulkBody, limit=BULK_BYTES)
         items = [_item(raw, index, key) for index, raw in enumerate(body.events)]
         results = await _trigger_all(intake, items)
-        return _json({"results": [_result(each) for each in results]}, 202)
+        replayed = all(isinstance(each, AcceptedEvent) and each.replayed for each in results)
+        return _json({"results": [_result(each) for each in results]}, 202, _headers(replayed))
 
 
 def _add_messages(router: APIRouter, intake: Intake) -> None:
@@ -160,7 +166,7 @@ def _add_messages(router: APIRouter, intake: Intake) -> None:
         tags=["events"],
         status_code=202,
         response_model=AcceptedOut,
-        responses={202: {"headers": _REPLAYED}, **problem_responses(413, 422, 503)},
+        responses={202: {"headers": _REPLAYED}, **problem_responses(409, 413, 422, 429, 503)},
         openapi_extra={**json_body(MessageBody), "parameters": [_IDEMPOTENCY_KEY]},
     )
     async def send(request: Request) -> Response:
@@ -259,8 +265,11 @@ def _result(result: AcceptedEvent | TidingsError) -> dict[str, Any]:
 
 
 def _accepted(accepted: AcceptedEvent) -> Response:
-    headers = {"Idempotency-Replayed": "true"} if accepted.replayed else {}
-    return _json({"event_id": accepted.event_id}, 202, headers)
+    return _json({"event_id": accepted.event_id}, 202, _headers(accepted.replayed))
+
+
+def _headers(replayed: bool) -> Mapping[str, str]:
+    return {"Idempotency-Replayed": "true"} if replayed else {}
 
 
 def _json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
