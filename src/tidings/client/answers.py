@@ -45,6 +45,7 @@ class ExplainedAttempt(TypedDict):
     outcome: str
     error: str | None
     fenced: bool
+    route: str | None
     started_at: str
     finished_at: str | None
 
@@ -60,7 +61,9 @@ class ExplainedDelivery(TypedDict):
     template_version: str
     state: str
     reason: str | None
+    rule: str | None
     due_at: str | None
+    expires_at: str | None
     created_at: str
     updated_at: str
     attempts: list[ExplainedAttempt]

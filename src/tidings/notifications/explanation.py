@@ -20,6 +20,8 @@ class ExplainedAttempt:
     outcome: str
     error: str | None
     fenced: bool
+    #: why it went this way, where another integration would have come first
+    route: str | None
     started_at: datetime
     finished_at: datetime | None
 
@@ -36,7 +38,10 @@ class ExplainedDelivery:
     template_version: str
     state: str
     reason: str | None
+    #: by which rule it came to its end
+    rule: str | None
     due_at: datetime | None
+    expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
     attempts: tuple[ExplainedAttempt, ...]
@@ -165,7 +170,9 @@ def _delivery(row: sa.Row[Any], tried: Sequence[ExplainedAttempt]) -> ExplainedD
         template_version=row.template_version,
         state=row.state,
         reason=row.reason,
+        rule=row.rule,
         due_at=row.due_at,
+        expires_at=row.expires_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
         attempts=tuple(tried),
@@ -188,6 +195,7 @@ def _attempts(
             outcome=row.outcome,
             error=row.error,
             fenced=row.fenced,
+            route=row.route,
             started_at=row.started_at,
             finished_at=row.finished_at,
         )
