@@ -37,6 +37,7 @@ from tidings.settings import Settings, read_settings
 from tidings.store.backlog import Backlog
 from tidings.store.dead_letters import DeadLetters
 from tidings.store.outbox import Outbox
+from tidings.store.retention import Retention
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
 
@@ -57,6 +58,7 @@ class System:
     metrics: Metrics
     store: Store
     backlog: Backlog
+    retention: Retention
     bus: EventBus
     users: UserService
     templates: TemplateService
@@ -180,6 +182,7 @@ async def _build(
         metrics=metrics,
         store=store,
         backlog=backlog,
+        retention=Retention(store),
         bus=bus,
         users=users,
         templates=templates,

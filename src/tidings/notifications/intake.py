@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
+from tidings.api.idempotency import check_idempotency_key, key_reused
 from tidings.core.clock import Clock
 from tidings.core.errors import (
     InProgress,
@@ -22,7 +23,6 @@ from tidings.core.models import USER_CHANNEL, Event, Lane
 from tidings.core.ports import EventBus, Store
 from tidings.core.work import Acceptance, Accepted, AcceptStatus
 from tidings.notifications.admission import Admission
-from tidings.notifications.fields import check_visible
 from tidings.notifications.publisher import Publisher
 from tidings.notifications.requests import Composer, EventRequest
 from tidings.notifications.workflows import WorkflowService
@@ -88,7 +88,7 @@ class Intake:
 
         Raises InvalidInput.
         """
-        _check_key(idempotency_key)
+        check_idempotency_key(idempotency_key)
         acceptance = self._composer.registration(
             email,
             name,
@@ -110,7 +110,7 @@ class Intake:
         bus_channel: str = USER_CHANNEL,
     ) -> AcceptedEvent:
         """Store an event of a known user. Raises InvalidInput, or NotFound for an unknown user."""
-        _check_key(idempotency_key)
+        check_idempotency_key(idempotency_key)
         request = EventRequest(
             type=event_type,
             user_id=user_id,
@@ -150,7 +150,7 @@ class Intake:
         idempotency_key: str | None = None,
     ) -> AcceptedEvent:
         """Send a text to an e-mail address. Raises InvalidInput."""
-        _check_key(idempotency_key)
+        check_idempotency_key(idempotency_key)
         acceptance = self._composer.direct(
             to,
             text,
@@ -214,11 +214,6 @@ class Intake:
         return Lane.CRITICAL if acceptance.event.type in critical else acceptance.lane
 
 
-def _check_key(key: str | None) -> None:
-    if key is not None:
-        check_visible(key, "Idempotency-Key")
-
-
 def _repeats(acceptance: Acceptance, other: Acceptance) -> bool:
     """Whether two requests came under one key."""
     one, two = acceptance.idempotency, other.idempotency
@@ -234,10 +229,7 @@ def _accepted(result: Accepted, acceptance: Acceptance) -> AcceptedEvent:
         case AcceptStatus.REPLAYED:
             return AcceptedEvent(event_id=result.event_id, replayed=True)
         case AcceptStatus.KEY_REUSED:
-            raise InvalidInput(
-                "this Idempotency-Key came before with another body: use a new key",
-                field="Idempotency-Key",
-            )
+            raise key_reused()
         case AcceptStatus.ID_REUSED:
             raise InvalidInput(
                 f"id {event.id} came before with another content: use a new id", field="id"
