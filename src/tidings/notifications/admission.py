@@ -75,6 +75,10 @@ class Admission:
             )
         self._admitted += 1
 
+    def give_back(self) -> None:
+        """What was let in came to nothing: a repeat, or refused for another reason."""
+        self._admitted -= 1
+
     async def aclose(self) -> None:
         """End a count that is under way."""
         if self._counting is not None:

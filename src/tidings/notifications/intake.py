@@ -178,7 +178,10 @@ class Intake:
     async def _accept(self, acceptance: Acceptance) -> AcceptedEvent:
         acceptance = replace(acceptance, lane=await self._lane(acceptance))
         await self._admission.admit(critical=acceptance.lane is Lane.CRITICAL)
-        return _accepted(await self._store_soon(acceptance), acceptance)
+        result = await self._store_soon(acceptance)
+        if result.status is not AcceptStatus.STORED:
+            self._admission.give_back()
+        return _accepted(result, acceptance)
 
     async def _store_soon(self, acceptance: Acceptance) -> Accepted:
         try:

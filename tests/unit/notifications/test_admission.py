@@ -50,6 +50,15 @@ async def test_work_is_let_in_until_the_limit_waits() -> None:
     assert rows.counts == 1
 
 
+async def test_what_came_to_nothing_takes_no_room() -> None:
+    door = admission(Rows(waiting=9))
+    await door.admit()
+
+    door.give_back()
+
+    assert await admitted(door, 2) == 1
+
+
 async def test_what_is_critical_is_let_in_until_twice_as_much_waits() -> None:
     full, brim_full = admission(Rows(waiting=10)), admission(Rows(waiting=20))
 
