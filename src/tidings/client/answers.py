@@ -86,6 +86,26 @@ class ExplainedNotification(TypedDict):
     deliveries: list[ExplainedDelivery]
 
 
+class TimelineEntry(TypedDict):
+    """One thing that happened to a notification."""
+
+    at: str
+    kind: str
+    result: str
+    what: str
+    rule: str | None
+    reason: str | None
+
+
+class NotificationTimeline(TypedDict):
+    """One run of a workflow for one user, with all that happened to it, in order."""
+
+    event_id: str
+    source: str
+    notification: ExplainedNotification
+    timeline: list[TimelineEntry]
+
+
 class Explanation(TypedDict):
     """An event with all it led to, and why."""
 
