@@ -9,6 +9,7 @@ import orjson
 from tidings.core.errors import (
     Conflict,
     Forbidden,
+    InProgress,
     InvalidInput,
     NotFound,
     OutcomeUnknown,
@@ -36,6 +37,9 @@ _WITH_FIELD: Mapping[int, type[InvalidInput | NotFound]] = {
     422: InvalidInput,
 }
 _PASSING: Mapping[int, type[Unavailable]] = {429: Overloaded, 503: Unavailable}
+
+#: the one conflict that passes by itself
+_IN_PROGRESS = "urn:tidings:problem:in-progress"
 
 #: seconds to wait where a refusal does not say
 _UNSAID = 1.0
@@ -71,7 +75,8 @@ def _error(answer: Answer, problem: Mapping[str, Any], now: datetime) -> Tidings
     detail = str(problem.get("detail") or f"the server answered {status} without saying why")
     if status in _WITH_FIELD:
         return _WITH_FIELD[status](detail, field=str(problem.get("field", "")))
-    if status in _PASSING:
+    passing = InProgress if problem.get("type") == _IN_PROGRESS else _PASSING.get(status)
+    if passing is not None:
         wait = retry_after(answer.headers, now=now)
-        return _PASSING[status](detail, retry_after=_UNSAID if wait is None else wait)
+        return passing(detail, retry_after=_UNSAID if wait is None else wait)
     return _PLAIN.get(status, TidingsError)(detail)
