@@ -107,12 +107,34 @@ def read_explanation(connection: sa.Connection, key: str) -> Explanation | None:
     )
 
 
+def read_notification(
+    connection: sa.Connection, notification_id: str
+) -> tuple[str, str, ExplainedNotification] | None:
+    """A notification with its event's source and id there, or None."""
+    query = (
+        sa.select(notifications, events.c.source, events.c.source_id)
+        .join(events, events.c.id == notifications.c.event_id)
+        .where(notifications.c.id == notification_id)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    (explained,) = _explained(connection, [row])
+    return row.source, row.source_id, explained
+
+
 def _notifications(connection: sa.Connection, key: str) -> tuple[ExplainedNotification, ...]:
     rows = connection.execute(
         sa.select(notifications)
         .where(notifications.c.event_id == key)
         .order_by(notifications.c.workflow)
     ).all()
+    return _explained(connection, rows)
+
+
+def _explained(
+    connection: sa.Connection, rows: Sequence[sa.Row[Any]]
+) -> tuple[ExplainedNotification, ...]:
     sent = _deliveries(connection, [row.id for row in rows])
     return tuple(
         ExplainedNotification(
