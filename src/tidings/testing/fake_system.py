@@ -1,6 +1,6 @@
 """`FakeSystem`: the whole system for your own tests, in memory, on a clock you move."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,22 +33,28 @@ class FakeSystem(NotificationSystem):
             clock=self.clock,
             database_url="sqlite://",
             redis_url=None,
-            email_provider="recording",
-            **overrides,
+            **{"email_provider": "recording", **overrides},
         )
         self._workers: Sequence[Worker] = ()
 
     @property
     def provider(self) -> RecordingProvider:
         """What would send: `provider.script([error, None, …])` makes it fail."""
-        _name, provider = self.services.providers["email"]
-        assert isinstance(provider, RecordingProvider)
-        return provider
+        return next(iter(self.providers.values()))
+
+    @property
+    def providers(self) -> Mapping[str, RecordingProvider]:
+        """Where there are several, `email_provider="east=recording, west=recording"`: by name."""
+        return {
+            integration.name: integration.provider
+            for integration in self.services.providers["email"]
+            if isinstance(integration.provider, RecordingProvider)
+        }
 
     @property
     def sent(self) -> Sequence[Message]:
-        """What the provider took, in order."""
-        return tuple(self.provider.messages)
+        """What the providers took; of each in order."""
+        return [message for each in self.providers.values() for message in each.messages]
 
     async def settle(self) -> None:
         """Plan and send until nothing is due."""

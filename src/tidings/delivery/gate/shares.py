@@ -36,6 +36,8 @@ class Shares:
     """Who gets how much, and what it rests on."""
 
     points: Mapping[str, float]
+    #: as the setting has it
+    home: Mapping[str, float]
     minutes: Mapping[str, Minutes] = field(default_factory=dict)
     moved_at: float = 0.0
 
@@ -43,7 +45,8 @@ class Shares:
 def configured(weights: Mapping[str, int]) -> Shares:
     """As the setting says."""
     total = sum(weights.values())
-    return Shares(points={name: 100.0 * weight / total for name, weight in weights.items()})
+    home = {name: 100.0 * weight / total for name, weight in weights.items()}
+    return Shares(points=home, home=home)
 
 
 def counted(shares: Shares, calls: Mapping[str, Minute], now: float) -> Shares:
@@ -58,14 +61,14 @@ def counted(shares: Shares, calls: Mapping[str, Minute], now: float) -> Shares:
     )
 
 
-def moved(shares: Shares, home: Shares, now: float) -> Shares:
-    """After at most one move: away from what does badly, or back to the configured `home`."""
+def moved(shares: Shares, now: float) -> Shares:
+    """After at most one move: away from what does badly, or back home."""
     minute = int(now // 60)
     failing = [name for name in shares.points if _fails(shares.minutes.get(name, {}), minute)]
     slow = [name for name in shares.points if _is_slow(shares.minutes.get(name, {}), minute)]
     bad = sorted({*failing, *slow})
     if not bad:
-        return _back(shares, home, now)
+        return _back(shares, now)
     pause = AFTER_FAILING if failing else AFTER_SLOW
     if len(bad) == len(shares.points) or now - shares.moved_at < pause:
         return shares
@@ -110,8 +113,8 @@ def _away(shares: Shares, bad: Sequence[str], now: float) -> Shares:
     return replace(shares, points=points, moved_at=now) if freed else shares
 
 
-def _back(shares: Shares, home: Shares, now: float) -> Shares:
-    away = {name: home.points[name] - shares.points[name] for name in shares.points}
+def _back(shares: Shares, now: float) -> Shares:
+    away = {name: shares.home[name] - shares.points[name] for name in shares.points}
     furthest = max(map(abs, away.values()), default=0.0)
     if furthest < 1e-6 or now - shares.moved_at < BACK:
         return shares

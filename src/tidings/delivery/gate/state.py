@@ -89,17 +89,17 @@ def most(state: State, ask: Ask, terms: Terms, now: float) -> int:
     return max(0, min([*limits, trial] if trial is not None else limits))
 
 
-def seconds_until(state: State, ask: Ask, terms: Terms, now: float) -> float:
+def seconds_until(state: State, terms: Terms, now: float, *, sparing: bool = False) -> float:
     """How long until it is worth asking again; 0 where only another worker's end can help."""
     waits = [state.paused_until - now]
     if state.breaker.phase is breakers.Phase.OPEN:
         waits.append(state.breaker.until - now)
     if terms.rate is not None:
         full = buckets.burst(terms.rate)
-        left = reserve(full) if ask.sparing else 0
         # half a burst at a time: a claim for each token would cost more than it brings
-        wanted = min(max(1.0, full / 2) + left, full)
-        waits.append(buckets.seconds_until(state.bucket, terms.rate, wanted))
+        wanted = min(max(1.0, full / 2) + (reserve(full) if sparing else 0), full)
+        bucket = buckets.filled(state.bucket, terms.rate, now)
+        waits.append(buckets.seconds_until(bucket, terms.rate, wanted))
     return max(0.0, *waits)
 
 

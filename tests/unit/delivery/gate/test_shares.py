@@ -15,7 +15,7 @@ FAILING = Minute(calls=100, failed=30)
 
 
 def after(shares: Shares, now: float, **calls: Minute) -> Shares:
-    return moved(counted(shares, calls, now), HOME, now)
+    return moved(counted(shares, calls, now), now)
 
 
 def test_the_setting_may_give_any_numbers() -> None:

@@ -54,7 +54,7 @@ def test_nothing_is_granted_while_the_provider_asked_for_silence() -> None:
     state, granted = asked(FULL, ask, Terms(), 0.0)
 
     assert granted == 0
-    assert seconds_until(state, ask, Terms(), 10.0) == 20.0
+    assert seconds_until(state, Terms(), 10.0) == 20.0
     assert asked(state, Ask(worker="b", wanted=5), Terms(), 29.0)[1] == 0
     assert asked(state, Ask(worker="b", wanted=5), Terms(), 30.0)[1] == 5
 
