@@ -25,6 +25,11 @@ class Channel:
         self._routes = routes
         self._receipts = receipts
 
+    @property
+    def leave_in(self) -> float:
+        """Seconds until one of its integrations may have leave."""
+        return self._routes.wait(reserved=False)
+
     def ring(self) -> None:
         """There may be work: look at once."""
         for window in self._windows:

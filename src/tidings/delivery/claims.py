@@ -38,11 +38,11 @@ class Claims:
         self._news = news
         self._lease_seconds = lease_seconds
 
-    async def take(self, room: int, *, lanes: tuple[Lane, ...], sparing: bool) -> Taken:
+    async def take(self, room: int, *, lanes: tuple[Lane, ...], reserved: bool) -> Taken:
         """Take at most so many that are due on these lanes. Raises Unavailable."""
-        leave = await self._routes.leave(room, sparing=sparing)
+        leave = await self._routes.leave(room, reserved=reserved)
         if leave is None:
-            return Taken(wait=self._routes.wait(sparing=sparing))
+            return Taken(wait=self._routes.wait(reserved=reserved))
         used = 0
         try:
             claimed = await self._claimed(leave, lanes)
@@ -96,5 +96,5 @@ def _route(claimed: Claimed, leave: Leave) -> str | None:
     if claimed.provider == leave.gate.name:
         return leave.route
     if claimed.doubt:
-        return f"stayed with {claimed.provider}, which may have taken it before"
-    return f"retried elsewhere after a failure at {leave.gate.name}"
+        return f"Stayed with {claimed.provider}, which may have taken it before."
+    return f"Retried elsewhere after a failure at {leave.gate.name}."

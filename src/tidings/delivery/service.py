@@ -93,6 +93,11 @@ class DeliveryService:
         """The channels there is an integration for."""
         return tuple(self._channels)
 
+    @property
+    def leave_in(self) -> float:
+        """Seconds until it is worth another pass where something due was not handled."""
+        return max(channel.leave_in for channel in self._channels.values())
+
     def ring(self) -> None:
         """There may be work: look at once instead of at the next poll."""
         for channel in self._channels.values():

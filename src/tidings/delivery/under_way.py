@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from prometheus_client import Gauge
 
 from tidings.core.logs import get_logger
+from tidings.core.models import DeliveryState
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, Outcome
 from tidings.delivery.courier import uncancel
@@ -59,10 +60,12 @@ class UnderWay:
         #: the ids of those whose outcome stands and is only being written
         self._settling: set[str] = set()
         self._on_room: list[Callable[[], None]] = []
+        self._on_due: list[Callable[[], None]] = []
 
-    def on_room(self, ring: Callable[[], None]) -> None:
-        """Have it called whenever a slot is free again."""
-        self._on_room.append(ring)
+    def tell(self, *, room: Callable[[], None], due: Callable[[], None]) -> None:
+        """Have these called when a slot is free again, and when one is due again at once."""
+        self._on_room.append(room)
+        self._on_due.append(due)
 
     @property
     def is_to_be_alone(self) -> bool:
@@ -119,6 +122,9 @@ class UnderWay:
             await self._settle_as_newest(outcome)
         finally:
             self._hold.let_go(claimed)
+        if _is_due_at_once(outcome):
+            for ring in self._on_due:
+                ring()
 
     async def _carried(self, trip: Trip) -> Outcome:
         others = [
@@ -152,6 +158,12 @@ class UnderWay:
             _log.info("left to its lease", delivery_id=claimed.id)
         elif (error := task.exception()) is not None:
             self._quiet_log.error("a delivery was left to its lease", error, delivery_id=claimed.id)
+
+
+def _is_due_at_once(outcome: Outcome) -> bool:
+    """Whether it is to be called elsewhere; what was given back is for others."""
+    pending = outcome.state is DeliveryState.PENDING
+    return pending and outcome.attempt is not None and not outcome.due_in
 
 
 def _is_suspect(claimed: Claimed) -> bool:

@@ -65,7 +65,7 @@ class Window:
         #: it has no room or no leave, so that what is due waits
         self.is_stuck = False
         self._on_stuck: Callable[[], None] = _nobody
-        under_way.on_room(self._room.ring)
+        under_way.tell(room=self._room.ring, due=self._work.ring)
         if general is not None:
             general._on_stuck = self.ring
 
@@ -102,7 +102,9 @@ class Window:
         """One pass: claim and start as many as there is room and leave for; how many there were."""
         count = 0
         while room := self._vacant():
-            taken = await self._claims.take(room, lanes=self._slots.lanes, sparing=self._sparing)
+            taken = await self._claims.take(
+                room, lanes=self._slots.lanes, reserved=self._slots.reserved
+            )
             self.is_stuck = taken.wait is not None
             self._under_way.start(taken.trips, reserved=self._slots.reserved)
             count += sum(trip.barred is None for trip in taken.trips)
@@ -110,21 +112,19 @@ class Window:
                 break
         return count
 
-    @property
-    def _sparing(self) -> bool:
-        return not self._slots.reserved
-
     def _vacant(self) -> int:
         """How many more may be taken in hand."""
         if self._under_way.is_to_be_alone:
             return 0
         slots = self._slots.count - self._under_way.count(reserved=self._slots.reserved)
-        room = self._routes.room(sparing=self._sparing)
+        room = self._routes.room(reserved=self._slots.reserved)
         return max(0, slots if room is None else min(slots, room))
 
     async def _safely_taken(self, room: int) -> Taken | None:
         try:
-            return await self._claims.take(room, lanes=self._slots.lanes, sparing=self._sparing)
+            return await self._claims.take(
+                room, lanes=self._slots.lanes, reserved=self._slots.reserved
+            )
         except Unavailable as error:
             self._quiet_log.warning("the database does not answer; trying again", reason=str(error))
         except Exception as error:  # a fault of ours must not end the channel either

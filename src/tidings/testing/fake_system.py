@@ -67,8 +67,8 @@ class FakeSystem(NotificationSystem):
         """Let days, hours, minutes … pass; what falls due meanwhile is done in its time."""
         target = self.clock.now() + timedelta(**delta)
         await self.settle()
-        while (due_at := await self._next_due()) is not None and due_at <= target:
-            self._move_to(due_at)
+        while (moment := await self._next_moment()) is not None and moment <= target:
+            self._move_to(moment)
             await self.settle()
         self._move_to(target)
 
@@ -108,8 +108,12 @@ class FakeSystem(NotificationSystem):
     async def _pass(self) -> int:
         return sum([await worker.work() for worker in self._workers])
 
-    async def _next_due(self) -> datetime | None:
-        return await self.services.store.run(_next_due)
+    async def _next_moment(self) -> datetime | None:
+        """When something falls due, or an integration may be called for which something waits."""
+        due_at, now = await self.services.store.run(_next_due), self.clock.now()
+        if due_at is None or due_at > now:
+            return due_at
+        return now + timedelta(seconds=self.services.delivery.leave_in)
 
     def _move_to(self, moment: datetime) -> None:
         self.clock.advance(seconds=max((moment - self.clock.now()).total_seconds(), 0))

@@ -1,6 +1,5 @@
 """Whose turn it is among weighted integrations, by shares that all workers agree on."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import Gauge
@@ -67,15 +66,15 @@ class Balance:
 
     async def tell(self) -> None:
         """Tell the others how calls went, and see where the shares are by now."""
-        now = asyncio.get_running_loop().time()
-        if now - self._looked_at < _LOOK_SECONDS:
+        now = self._clock.now().timestamp()
+        if 0 <= now - self._looked_at < _LOOK_SECONDS:
             return
         self._looked_at = now
         calls, self._calls = self._calls, {}
         try:
             self._shares = await self._shared.change(self._key, self._change(calls))
         except TidingsError:  # then by what this worker sees alone
-            self._shares = _following(self._shares, calls, self._clock.now().timestamp())
+            self._shares = _following(self._shares, calls, now)
         self._show()
 
     def _change(

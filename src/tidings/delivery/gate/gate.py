@@ -90,28 +90,28 @@ class Gate:
         """Rises when the breaker opens: a call is judged in the term it began in."""
         return self._view.breaker.term
 
-    def room(self, *, sparing: bool = False) -> int:
-        """How many more calls this process can make of it, `sparing` those for what is critical."""
-        kept = reserve(self._at_once) if sparing else 0
+    def room(self, *, reserved: bool = False) -> int:
+        """How many more calls this process can make of it; a part only for what is `reserved`."""
+        kept = 0 if reserved else reserve(self._at_once)
         return max(0, self._at_once - kept - self._held)
 
-    def wait(self, *, sparing: bool = False) -> float:
+    def wait(self, *, reserved: bool = False) -> float:
         """Seconds until it may be called, as far as is known; 0 where it is worth asking."""
         if self._is_free:
             return 0.0
         terms = share_of(self._terms, self._workers) if self._is_alone else self._terms
-        return seconds_until(self._view, terms, self._now(), sparing=sparing)
+        return seconds_until(self._view, terms, self._now(), reserved=reserved)
 
-    async def take(self, wanted: int, *, sparing: bool = False) -> int:
+    async def take(self, wanted: int, *, reserved: bool = False) -> int:
         """Leave for at most so many calls; each is to end in `done`, or in `unused`."""
-        wanted = min(wanted, self.room(sparing=sparing))
-        if wanted <= 0 or self.wait(sparing=sparing) > 0:
+        wanted = min(wanted, self.room(reserved=reserved))
+        if wanted <= 0 or self.wait(reserved=reserved) > 0:
             return 0
         if self._is_free:
             self._held += wanted
             return wanted
         async with self._turn:
-            granted = await self._ask(wanted, sparing=sparing)
+            granted = await self._ask(wanted, reserved=reserved)
             self._held += granted
             return granted
 
@@ -124,6 +124,7 @@ class Gate:
         self._held -= count
         if count and not self._is_free:
             self._report.unused(count, term)
+            self._urgent()
 
     def ended(self, term: int, *, failed: bool) -> None:
         """A call that began in a term went well, or did not, as far as the integration goes."""
@@ -153,13 +154,13 @@ class Gate:
         if breaker.phase is Phase.OPEN:
             counts = lately(breaker)
             failures = f"{counts.failed} of its last {counts.calls} calls failed"
-            return f"{self.name} was skipped: {failures} (open until {_clock_time(breaker.until)})"
+            return f"{self.name} was skipped: {failures} (open until {_clock_time(breaker.until)})."
         if breaker.phase is Phase.RAMP:
-            return f"{self.name} was skipped: it failed lately and is being tried out"
+            return f"{self.name} was skipped: it failed lately and is being tried out."
         if now < self._view.paused_until:
             until = _clock_time(self._view.paused_until)
-            return f"{self.name} was skipped: it asked for silence until {until}"
-        return f"{self.name} was skipped: its limit was reached"
+            return f"{self.name} was skipped: it asked for silence until {until}."
+        return f"{self.name} was skipped: its limit was reached."
 
     @property
     def _is_free(self) -> bool:
@@ -169,12 +170,12 @@ class Gate:
             and self._now() >= self._view.paused_until
         )
 
-    async def _ask(self, wanted: int, *, sparing: bool = False) -> int:
+    async def _ask(self, wanted: int, *, reserved: bool = False) -> int:
         ask = Ask(
             worker=self._worker,
             held=self._held,
             wanted=wanted,
-            sparing=sparing,
+            reserved=reserved,
             chance=self._chance(),
         )
         report, self._report = self._report, Report()

@@ -44,33 +44,33 @@ class Routes:
         """The one of that name, if it is still set up."""
         return self._gates.get(name)
 
-    def room(self, *, sparing: bool) -> int | None:
+    def room(self, *, reserved: bool) -> int | None:
         """How many calls this process can begin; None where all depends on leave."""
-        callable_now = self._callable(sparing=sparing)
+        callable_now = self._callable(reserved=reserved)
         if not callable_now:
             return None
         if self._balance is None:
-            return callable_now[0].room(sparing=sparing)
-        return sum(gate.room(sparing=sparing) for gate in callable_now)
+            return callable_now[0].room(reserved=reserved)
+        return sum(gate.room(reserved=reserved) for gate in callable_now)
 
-    def wait(self, *, sparing: bool) -> float:
+    def wait(self, *, reserved: bool) -> float:
         """Seconds until the first of them may have leave."""
-        waits = [gate.wait(sparing=sparing) for gate in self._gates.values()]
+        waits = [gate.wait(reserved=reserved) for gate in self._gates.values()]
         return min(wait or _SOON for wait in waits)
 
     def is_elsewhere(self, name: str) -> bool:
         """Whether another one than this may be called."""
-        return any(gate.name != name for gate in self._callable(sparing=False))
+        return any(gate.name != name for gate in self._callable(reserved=False))
 
-    async def leave(self, room: int, *, sparing: bool) -> Leave | None:
+    async def leave(self, room: int, *, reserved: bool) -> Leave | None:
         """Leave to call one of them, for at most so many calls."""
         skipped: list[Gate] = []
         for gate in self._order():
-            if not gate.wait(sparing=sparing) and not gate.room(sparing=sparing):
+            if not gate.wait(reserved=reserved) and not gate.room(reserved=reserved):
                 if self._balance is None:
                     return None
                 continue
-            count = await gate.take(self._portion(gate, room), sparing=sparing)
+            count = await gate.take(self._portion(gate, room), reserved=reserved)
             if count:
                 return self._leave(gate, count, skipped)
             skipped.append(gate)
@@ -79,7 +79,7 @@ class Routes:
     def went(self, name: str, count: int) -> None:
         """So many calls go to one of them."""
         if self._balance is not None:
-            among = {gate.name for gate in self._callable(sparing=False)} | {name}
+            among = {gate.name for gate in self._callable(reserved=False)} | {name}
             self._balance.went(name, count, sorted(among))
 
     def ended(self, name: str, *, slow: bool, failed: bool) -> None:
@@ -99,17 +99,17 @@ class Routes:
             return tuple(self._gates.values())
         return [self._gates[name] for name in self._balance.order()]
 
-    def _callable(self, *, sparing: bool) -> Sequence[Gate]:
-        return [gate for gate in self._order() if not gate.wait(sparing=sparing)]
+    def _callable(self, *, reserved: bool) -> Sequence[Gate]:
+        return [gate for gate in self._order() if not gate.wait(reserved=reserved)]
 
     def _portion(self, gate: Gate, room: int) -> int:
         if self._balance is None:
             return room
-        among = {each.name for each in self._callable(sparing=False)} | {gate.name}
+        among = {each.name for each in self._callable(reserved=False)} | {gate.name}
         return self._balance.portion(gate.name, sorted(among), room)
 
     def _leave(self, gate: Gate, count: int, skipped: Sequence[Gate]) -> Leave:
-        callable_now = self._callable(sparing=False)
+        callable_now = self._callable(reserved=False)
         return Leave(
             gate=gate,
             count=count,

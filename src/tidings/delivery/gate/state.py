@@ -48,8 +48,8 @@ class Ask:
     #: calls it has under way, or has leave for
     held: int = 0
     wanted: int = 0
-    #: leave a part to the critical lane
-    sparing: bool = False
+    #: for the critical lane alone: it may have what all others leave
+    reserved: bool = False
     tallies: tuple[Tally, ...] = ()
     #: the provider asked for silence until then
     paused_until: float = 0.0
@@ -76,31 +76,45 @@ def asked(state: State, ask: Ask, terms: Terms, now: float) -> tuple[State, int]
 
 def most(state: State, ask: Ask, terms: Terms, now: float) -> int:
     """How many calls a worker may begin now, as its bucket was filled last."""
-    if now < state.paused_until:
-        return 0
-    limits = [ask.wanted]
-    if terms.rate is not None:
-        left = reserve(buckets.burst(terms.rate)) if ask.sparing else 0
-        limits.append(buckets.there(state.bucket, left=left))
-    if terms.concurrency is not None:
-        left = reserve(terms.concurrency) if ask.sparing else 0
-        limits.append(holders.free(state.leases, terms.concurrency - left, ask.worker) - ask.held)
     trial = breakers.allowed(state.breaker, now)
-    return max(0, min([*limits, trial] if trial is not None else limits))
+    if now < state.paused_until or (ask.reserved and trial is not None):
+        return 0
+    limits = [ask.wanted if trial is None else trial]
+    if terms.rate is not None:
+        kept = reserve(buckets.burst(terms.rate))
+        limits.append(_part(buckets.there(state.bucket), kept, reserved=ask.reserved))
+    if terms.concurrency is not None:
+        kept = reserve(terms.concurrency)
+        free = holders.free(state.leases, terms.concurrency, ask.worker) - ask.held
+        limits.append(_part(free, kept, reserved=ask.reserved))
+    return max(0, min(limits))
 
 
-def seconds_until(state: State, terms: Terms, now: float, *, sparing: bool = False) -> float:
+def seconds_until(state: State, terms: Terms, now: float, *, reserved: bool = False) -> float:
     """How long until it is worth asking again; 0 where only another worker's end can help."""
     waits = [state.paused_until - now]
     if state.breaker.phase is breakers.Phase.OPEN:
         waits.append(state.breaker.until - now)
+    if reserved and state.breaker.phase is breakers.Phase.RAMP:
+        return float("inf")
     if terms.rate is not None:
-        full = buckets.burst(terms.rate)
-        # half a burst at a time: a claim for each token would cost more than it brings
-        wanted = min(max(1.0, full / 2) + (reserve(full) if sparing else 0), full)
         bucket = buckets.filled(state.bucket, terms.rate, now)
+        wanted = _worth(buckets.burst(terms.rate), reserved=reserved)
         waits.append(buckets.seconds_until(bucket, terms.rate, wanted))
     return max(0.0, *waits)
+
+
+def _part(total: int, kept: int, *, reserved: bool) -> int:
+    """What is reserved, or what is left besides."""
+    return min(total, kept) if reserved else total - kept
+
+
+def _worth(burst: float, *, reserved: bool) -> float:
+    """Tokens for which it is worth asking: a claim for each of them costs more than it brings."""
+    kept = reserve(burst)
+    if reserved:
+        return 1.0 if kept else float("inf")
+    return min(max(1.0, burst / 2) + kept, burst)
 
 
 def _told(state: State, ask: Ask, terms: Terms, now: float) -> State:

@@ -32,16 +32,27 @@ def test_without_limits_all_is_granted() -> None:
 
 
 def test_the_narrowest_limit_decides() -> None:
-    assert asked(FULL, Ask(worker="a", wanted=70), Terms(rate=100.0), 0.0)[1] == 20
-    assert asked(FULL, Ask(worker="a", wanted=70), LIMITED, 0.0)[1] == 10
+    assert asked(FULL, Ask(worker="a", wanted=70), Terms(rate=100.0), 0.0)[1] == 18
+    assert asked(FULL, Ask(worker="a", wanted=70), LIMITED, 0.0)[1] == 9
     assert asked(FULL, Ask(worker="a", wanted=3), LIMITED, 0.0)[1] == 3
 
 
 def test_the_general_window_leaves_a_part_to_the_critical_lane() -> None:
-    state, granted = asked(FULL, Ask(worker="a", wanted=70, sparing=True), LIMITED, 0.0)
+    state, granted = asked(FULL, Ask(worker="a", wanted=70), LIMITED, 0.0)
+    critical = Ask(worker="a", held=granted, wanted=70, reserved=True)
 
     assert granted == 9
-    assert asked(state, Ask(worker="a", held=9, wanted=70), LIMITED, 0.0)[1] == 1
+    assert asked(state, Ask(worker="a", held=9, wanted=70), LIMITED, 0.0)[1] == 0
+    assert asked(state, critical, LIMITED, 0.0)[1] == 1
+    assert seconds_until(state, LIMITED, 0.0, reserved=True) == 0.0
+
+
+def test_what_is_too_slow_to_be_shared_out_is_left_to_the_general_window() -> None:
+    slow = Terms(rate=1.0)
+
+    assert asked(FULL, Ask(worker="a", wanted=5, reserved=True), slow, 0.0)[1] == 0
+    assert seconds_until(FULL, slow, 0.0, reserved=True) == float("inf")
+    assert asked(FULL, Ask(worker="a", wanted=5), slow, 0.0)[1] == 1
 
 
 @pytest.mark.parametrize(("total", "left"), [(1, 0), (2, 1), (10, 1), (19, 1), (20, 2), (100, 10)])
