@@ -98,10 +98,80 @@ async def test_one_that_fails_is_skipped_and_the_attempts_say_so(office: PostOff
 
     assert len(second.messages) == 30
     assert len(first.calls) == 10
-    skipped = {
-        why for who, why in await routes(office) if who == "second" and "skipped" in str(why)
-    }
+    skipped = [why for _who, why in await routes(office) if "skipped" in str(why)]
     assert "first was skipped: 5 of its last 5 calls failed (open until" in str(skipped)
+
+
+async def test_one_that_was_down_is_tried_and_taken_back_without_flapping(
+    office: PostOffice,
+) -> None:
+    first, second = Vendor(), Vendor()
+    first.go_down()
+    service = office.service(integrations=[first.named("first"), second.named("second")])
+    await office.plan_welcomes(10)
+    while await service.work():
+        pass
+    for _ in range(20):  # each minute one probe, whose message the other takes
+        office.clock.advance(minutes=1.5)
+        await plan_more(office, 3)
+        while await service.work():
+            pass
+
+    assert len(first.calls) == 10 + 20
+    assert len(second.messages) == 70
+    first.come_back()
+    office.clock.advance(minutes=1.5)
+    for _ in range(8):  # rounds of one, two, four …, each with something for it to be tried on
+        await plan_more(office, 70)
+        while await service.work():
+            pass
+    before = len(second.messages)
+    await plan_more(office, 50)
+    while await service.work():
+        pass
+
+    assert len(second.messages) == before
+    assert set(await office.states()) == {"sent"}
+
+
+async def test_a_second_is_enough_to_go_over_to_the_other(office: PostOffice) -> None:
+    first, second = Vendor(), Vendor()
+    first.go_down()
+    await office.plan_welcomes(40)
+
+    async with running(office.service(integrations=[first.named("first"), second.named("second")])):
+        await until(lambda: len(second.messages) == 40)
+
+    assert second.calls[-1] - first.calls[0] < 1.0
+
+
+async def test_silence_asked_for_is_kept_by_that_one_alone(office: PostOffice) -> None:
+    first, second = Vendor(), Vendor()
+    first.trouble = TransientError("429 slow down", retry_after=60)
+    await office.plan_welcomes()
+    service = office.service(integrations=[first.named("first"), second.named("second")])
+    await service.work()
+    first.come_back()
+    office.clock.advance(seconds=58)
+    await plan_more(office, 5)
+    while await service.work():
+        pass
+
+    assert (len(first.calls), len(second.messages)) == (1, 6)
+    assert "first was skipped: it asked for silence until" in str(await routes(office))
+    office.clock.advance(seconds=3)
+    await plan_more(office, 5)
+    while await service.work():
+        pass
+    assert len(first.messages) == 5
+
+
+async def test_weights_split_the_calls(office: PostOffice) -> None:
+    east, west = Vendor(), Vendor()
+    await office.plan_welcomes(400)
+    service = office.service(
+        integrations=[east.named("east", weight=80), west.named("west", weight=20)], slots=25
+    )
 
     while await service.work():
         pass
