@@ -18,6 +18,7 @@ from tidings.core.process import run_until_signal
 from tidings.inbox.api import inbox_router
 from tidings.lazy_app import LazyApp
 from tidings.notifications.api import notifications_router
+from tidings.notifications.timeline_api import timeline_router
 from tidings.service import guard, open_service, readiness
 from tidings.templates.api import templates_router
 from tidings.users.api import users_router
@@ -66,7 +67,7 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         workflows=system.workflows,
         register_rate=system.settings.register_rate,
     )
-    return [router]
+    return [router, timeline_router(system.notifications)]
 
 
 def _inbox(system: System) -> Sequence[APIRouter]:

@@ -35,12 +35,13 @@ from tidings.store.postgres.connections import (
     HOT_CONNECTIONS,
     RUN_CONNECTIONS,
 )
+from tidings.testing.store_contract.given import a_request
 
 if TYPE_CHECKING:
     Session = asyncpg.Connection[asyncpg.Record]
 
 LEASE = 60.0
-NOTHING = ClaimResult(taken=[], given_up=[])
+NOTHING = ClaimResult(taken=[], ended=[])
 IDS = Ids()
 
 OUR_SESSIONS = """
@@ -205,7 +206,7 @@ async def opened(url: str, closing: AsyncExitStack) -> PostgresStore:
 
 
 async def claim(store: PostgresStore, *, channel: str = "email", limit: int = 10) -> ClaimResult:
-    return await store.claim(channel=channel, provider="smtp", limit=limit, lease=LEASE)
+    return await store.claim(a_request(channel=channel, limit=limit, lease=LEASE))
 
 
 async def one_in_hand(store: PostgresStore) -> Sequence[Claimed]:

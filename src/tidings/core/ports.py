@@ -15,6 +15,7 @@ from tidings.core.work import (
     Acceptance,
     Accepted,
     Claimed,
+    ClaimRequest,
     ClaimResult,
     DecideEvent,
     DecideNotification,
@@ -158,11 +159,12 @@ class Store(Protocol):
         """Plan on what waited and is due; raises StaleDefinitions like `plan`."""
         ...
 
-    async def claim(self, *, channel: str, provider: str, limit: int, lease: float) -> ClaimResult:
-        """Take due deliveries for `lease` seconds, critical lane first; epochs rise by one.
+    async def claim(self, request: ClaimRequest) -> ClaimResult:
+        """Take due deliveries, lane after lane; epochs rise by one.
 
-        `provider` goes on record as the one about to be called. What two workers died with is
-        taken alone; what three died with is given up.
+        Which provider is about to be called goes on record: see `store.settling.provider_for`.
+        What two workers died with is taken alone; what three died with is given up; what one died
+        with is held where its policy says so.
         """
         ...
 

@@ -16,6 +16,7 @@ import pytest
 
 _TOPICS = (
     "accept",
+    "called_off",
     "claim",
     "durability",
     "failing_plans",
@@ -25,6 +26,7 @@ _TOPICS = (
     "parallel",
     "plan",
     "resume",
+    "route",
     "run",
     "settle",
 )

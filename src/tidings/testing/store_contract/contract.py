@@ -1,6 +1,7 @@
 """The whole suite: every topic on one database."""
 
 from tidings.testing.store_contract.accept import AcceptContract
+from tidings.testing.store_contract.called_off import CalledOffContract
 from tidings.testing.store_contract.claim import ClaimContract, LapseContract
 from tidings.testing.store_contract.durability import DurabilityContract
 from tidings.testing.store_contract.failing_plans import FailingPlanContract
@@ -10,6 +11,7 @@ from tidings.testing.store_contract.outbox import DeadLetterContract, OutboxCont
 from tidings.testing.store_contract.parallel import ParallelContract
 from tidings.testing.store_contract.plan import PlanContract
 from tidings.testing.store_contract.resume import ResumeContract
+from tidings.testing.store_contract.route import RouteContract
 from tidings.testing.store_contract.run import RunContract
 from tidings.testing.store_contract.settle import FenceContract, FoldContract, SettleContract
 
@@ -22,7 +24,9 @@ class StoreContract(
     ResumeContract,
     ClaimContract,
     LapseContract,
+    RouteContract,
     SettleContract,
+    CalledOffContract,
     FenceContract,
     FoldContract,
     ParallelContract,

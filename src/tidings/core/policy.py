@@ -1,0 +1,57 @@
+"""How a message is to be sent when sending goes wrong: values that travel with each delivery."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class OnUnknown(StrEnum):
+    """What to do when a call's answer never came, so that it may or may not have been taken."""
+
+    #: call again: at least once
+    RETRY = "retry"
+    #: ask the provider first, where it can answer; hold it where it can't
+    CHECK = "check"
+    #: call no more until a person decides: at most once
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRule:
+    """How often and how long to try; None leaves it to the channel. Times in seconds."""
+
+    #: calls in all
+    attempts: int | None = None
+    #: since it was planned
+    max_age: float | None = None
+    #: the first wait, which doubles with each call, and the longest
+    base: float | None = None
+    cap: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendPolicy:
+    """What the workflow of a delivery wants."""
+
+    on_unknown: OnUnknown = OnUnknown.RETRY
+    retry: RetryRule | None = None
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any] | None) -> "SendPolicy":
+        """From what a row keeps; nothing is the usual policy."""
+        if not kept:
+            return USUAL
+        retry = kept.get("retry")
+        return cls(
+            on_unknown=OnUnknown(kept.get("on_unknown", OnUnknown.RETRY)),
+            retry=RetryRule(**retry) if retry else None,
+        )
+
+    @property
+    def kept(self) -> Mapping[str, Any] | None:
+        """As a row keeps it: None for the usual one."""
+        return None if self == USUAL else asdict(self)
+
+
+USUAL = SendPolicy()
