@@ -96,8 +96,10 @@ class Ledger:
     def hear(self, process: Process, result: object, now: float) -> str:
         """Note what the database committed for a process; what it was, in words."""
         if isinstance(result, ClaimResult):
-            for claimed in (*result.taken, *result.given_up):
-                self._claimed(process, claimed, now, taken=claimed in result.taken)
+            for claimed in result.taken:
+                self._claimed(process, claimed, now)
+            for outcome in result.ended:
+                self._given_up(outcome, now)
             return f": {_names(result.taken)}" if result.taken else ""
         if isinstance(result, list) and result and isinstance(result[0], Settled):
             for settled in result:
@@ -128,20 +130,22 @@ class Ledger:
         ]
         return max(hands, default=(0, 0.0))
 
-    def _claimed(self, process: Process, claimed: Claimed, now: float, *, taken: bool) -> None:
+    def _claimed(self, process: Process, claimed: Claimed, now: float) -> None:
         before = self._epochs.get(claimed.id, 0)
         self.require(claimed.id not in self._ended, "claimed after its end", claimed.id)
-        self._judge_lapse(claimed.id, before, now)
-        if not taken:
-            self._ended[claimed.id] = DeliveryState.FAILED
-            return
+        self._judge_lapse(claimed.id, now)
         self.require(claimed.epoch > before, "its epoch did not rise", claimed.id)
         self._epochs[claimed.id] = claimed.epoch
         self._hands[claimed.id, claimed.epoch] = _Hand(process=process, claimed_at=now)
 
-    def _judge_lapse(self, delivery: str, epoch: int, now: float) -> None:
+    def _given_up(self, outcome: Outcome, now: float) -> None:
+        self.require(outcome.claimed.id not in self._ended, "ended twice", outcome.claimed.id)
+        self._judge_lapse(outcome.claimed.id, now)
+        self._ended[outcome.claimed.id] = outcome.state
+
+    def _judge_lapse(self, delivery: str, now: float) -> None:
         """A hand that is still open may be taken over only if its holder failed to hold it."""
-        hand = self._hands.get((delivery, epoch))
+        hand = self._hands.get((delivery, self._epochs.get(delivery, 0)))
         if hand is None or not hand.open:
             return
         hand.open = False
