@@ -77,7 +77,8 @@ class SimulatedBus:
         self._world = world
         self._shared = shared
         self._process = process
-        self._line = Line(world, process, world.weather.bus, "bus")
+        odds = world.weather.bus
+        self._line = Line(world, process, "bus", writes=odds, looks=odds)
 
     async def publish(self, bus_channel: str, *events: Event) -> None:
         """Put events on a channel; a bell may be lost, and anything may come twice."""

@@ -1,6 +1,7 @@
 """Those outside: clients that repeat until they are answered, users that change their minds."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ class Clients:
         self._world = world
         self._installation = installation
         self._process = world.loop.process("clients")
+        self._stories: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Everybody begins at a time of their own."""
@@ -41,20 +43,25 @@ class Clients:
         for number in range(random.randint(3, 7)):
             request = self._request(number)
             self._world.ledger.requests[request.mark] = request
-            self._begin(self._requesting(request))
+            self._begin(functools.partial(self._requesting, request))
         if random.random() < 0.4:
-            self._begin(self._opting_out(random.choice(USERS)))
+            self._begin(functools.partial(self._opting_out, random.choice(USERS)))
         if random.random() < 0.2:
-            self._begin(self._leaving(random.choice(USERS)))
+            self._begin(functools.partial(self._leaving, random.choice(USERS[:-1])))
         if random.random() < 0.3:
-            self._begin(self._telling())
+            self._begin(self._telling)
 
-    def _begin(self, story: Coroutine[Any, Any, None]) -> None:
+    @property
+    def done(self) -> bool:
+        """Whether nobody wants anything more."""
+        return all(story.done() for story in self._stories)
+
+    def _begin(self, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def later() -> None:
             await asyncio.sleep(self._world.random.random() * TROUBLE_SECONDS * 0.7)
-            await story
+            await story()
 
-        self._world.loop.start(self._process, later())
+        self._stories.append(self._world.loop.start(self._process, later()))
 
     def _request(self, number: int) -> Request:
         random = self._world.random
@@ -104,7 +111,7 @@ class Clients:
 
     async def _telling(self) -> None:
         """Somebody else puts an event on the bus, perhaps twice."""
-        request = Request(mark="heard", type=PLAIN, user=self._world.random.choice(USERS))
+        request = Request(mark="heard", type=PLAIN, user=USERS[-1])  # who never leaves
         self._world.ledger.requests[request.mark] = request
         event = Event(
             id="theirs-1",
@@ -115,6 +122,7 @@ class Clients:
             data={"mark": request.mark},
         )
         request.sent = True
+        request.accepted = not self._world.weather.bus_losses
         for _ in range(self._world.random.choice((1, 1, 2))):
             self._installation.bus.bus.put_now(USER_CHANNEL, [event])
             await asyncio.sleep(self._world.random.random())

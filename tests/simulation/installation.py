@@ -162,7 +162,8 @@ class Installation:
         world, metrics, stopping = self.world, _metrics(), asyncio.Event()
         settings = _settings(PLANNER_POLL if "planner" in process.name else POLL)
         clock, ids = world.clock, world.ids
-        line = Line(world, process, world.weather.store, "database")
+        weather = world.weather
+        line = Line(world, process, "database", writes=weather.writes, looks=weather.looks)
         store = SimulatedStore(self.database, writer=InlineWriter(line), clock=clock)
         bus = SimulatedBus(world, self.bus, process)
         users = UserService(store, clock=clock)

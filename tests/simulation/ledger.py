@@ -114,6 +114,8 @@ class Ledger:
         self._in_flight[call.process] += 1
         self.require(self._in_flight[call.process] <= SLOTS, "more calls at once than slots", call)
         self.require(call.delivery not in self._ended, "called after its end", call)
+        newest = self._epochs.get(call.delivery)
+        self.require(call.epoch == newest, f"called, though epoch {newest} has it", call)
         wait = self._not_before.get(call.delivery, 0.0) - call.began_at
         self.require(wait < 1e-6, f"called {wait:.3f} s before the vendor allowed it", call)
 

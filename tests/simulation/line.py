@@ -13,20 +13,25 @@ Result = TypeVar("Result")
 
 #: seconds that what is late may take, there and back
 _LATE = (0.001, 0.05, 0.6, 2.5)
+#: what is asked again and again, most times in vain
+_LOOKS = frozenset({"claim", "plan", "resume"})
 
 
 class Line:
     """Carries calls to a server, which does what arrives even if the caller is gone by then."""
 
-    def __init__(self, world: World, process: Process, odds: Odds, server: str) -> None:
+    def __init__(
+        self, world: World, process: Process, server: str, *, writes: Odds, looks: Odds
+    ) -> None:
         self._world = world
         self._process = process
-        self._odds = odds
         self._server = server
+        self._writes = writes
+        self._looks = looks
 
     async def call(self, what: str, work: Callable[[], Result]) -> Result:
         """Have `work` done over there. Raises Unavailable where it, or its answer, got lost."""
-        fate = self._world.fate(self._odds)
+        fate = self._world.fate(self._looks if what in _LOOKS else self._writes)
         if self._is_down():
             fate = Fate.REFUSED
         if fate is Fate.PROMPT:

@@ -80,6 +80,8 @@ class SimulatedProvider:
             await self._pause(_PROMPT)
             raise TransientError("the vendor is down")
         end = self._end()
+        if end in ("fatal", "stunning"):
+            self._strike(end)
         if end == "swallowed":
             return await self._swallow(call)
         if end in _REFUSALS:
@@ -95,6 +97,12 @@ class SimulatedProvider:
         receipt = self._take(call)
         await self._pause(seconds)
         return receipt
+
+    def _strike(self, end: str) -> None:
+        """Something happens to the caller while it waits for the answer."""
+        moment = _PROMPT * self._world.random.random()
+        strike = self._world.kill if end == "fatal" else self._world.stun
+        self._world.later(moment, lambda: self._process.dead or strike(self._process))
 
     async def _swallow(self, call: Call) -> Receipt:
         """Taken, and then silence, or the line breaks."""

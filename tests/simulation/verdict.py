@@ -29,10 +29,13 @@ _ENDS = frozenset({"sent", "failed", "suppressed"})
 Row = dict[str, Any]
 
 
-def unfinished(connection: sqlite3.Connection) -> int:
-    """How much is still to be done."""
+def unfinished(ledger: Ledger, connection: sqlite3.Connection) -> bool:
+    """Whether something is still to be done, or to be stored."""
     (count,) = connection.execute(_UNFINISHED).fetchone()
-    return int(count)
+    stored = {row[0] for row in connection.execute(f"SELECT {_MARK} FROM events")}
+    return bool(count) or any(
+        request.accepted and mark not in stored for mark, request in ledger.requests.items()
+    )
 
 
 class Verdict:

@@ -60,13 +60,20 @@ class Vendor:
     vanished: float = 0.0
     #: taken at once, answered when leases have long run out
     slow: float = 0.0
+    #: the caller dies meanwhile
+    fatal: float = 0.0
+    #: the caller stands still meanwhile, and longer than its lease
+    stunning: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
     """One run's troubles. Most runs have few kinds of them, so that none hides behind another."""
 
-    store: Odds
+    #: looks for work, most of which find none
+    looks: Odds
+    #: what has something to write
+    writes: Odds
     bus: Odds
     vendor: Vendor
     #: how many times each of these strikes
@@ -89,12 +96,19 @@ def draw_weather(random: Random) -> Weather:
         return random.randint(1, most) if random.random() < 0.35 else 0
 
     return Weather(
-        store=Odds(
-            late=share(0.05, 0.2),
+        looks=Odds(
+            late=share(0.05, 0.15),
             refused=share(0.02, 0.1),
             lost=share(0.02, 0.1),
-            dies_before=share(0.01, 0.03),
+            dies_before=share(0.01),
             dies_after=share(0.01, 0.03),
+        ),
+        writes=Odds(
+            late=share(0.1, 0.4),
+            refused=share(0.1, 0.3),
+            lost=share(0.1, 0.3),
+            dies_before=share(0.05, 0.1),
+            dies_after=share(0.05, 0.1),
         ),
         bus=Odds(late=share(0.2), refused=share(0.1, 0.5), lost=share(0.1, 0.5)),
         vendor=Vendor(
@@ -105,6 +119,8 @@ def draw_weather(random: Random) -> Weather:
             swallowed=share(0.1, 0.3),
             vanished=share(0.1, 0.3),
             slow=share(0.1, 0.4),
+            fatal=share(0.1),
+            stunning=share(0.1, 0.3),
         ),
         kills=times(3),
         stalls=times(2),

@@ -6,6 +6,7 @@ from random import Random
 
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import START, Process, SimulatedLoop
+from tests.simulation.settings import LEASE
 from tests.simulation.weather import TROUBLE_SECONDS, Fate, Odds, draw_weather
 from tidings.core.ids import Ids
 
@@ -46,6 +47,13 @@ class World:
     def later(self, seconds: float, callback: Callable[[], object]) -> None:
         """Let something happen that is no process's doing."""
         self.loop.call_at(self.now + seconds, callback, context=self.loop.nobody)
+
+    def stun(self, process: Process) -> None:
+        """It stands still, often beyond its lease, and then goes on as if nothing was."""
+        seconds = LEASE * self.random.choice((0.3, 0.9, 1.1, 1.1, 1.6))
+        process.stands_until = self.now + seconds
+        self.ledger.trouble(process, until=process.stands_until)
+        self.note(process, f"stands still for {seconds:.1f} s")
 
     def note(self, who: object, what: str) -> None:
         """A line of the trace."""
