@@ -44,12 +44,12 @@ class Clients:
             request = self._request(number)
             self._world.ledger.requests[request.mark] = request
             self._begin(functools.partial(self._requesting, request))
-        if random.random() < 0.4:
+        for _ in range(random.choice((0, 0, 1, 2))):
             self._begin(functools.partial(self._opting_out, random.choice(USERS)))
         if random.random() < 0.2:
             self._begin(functools.partial(self._leaving, random.choice(USERS[:-1])))
-        if random.random() < 0.3:
-            self._begin(self._telling)
+        for number in range(random.choice((0, 0, 1, 3))):
+            self._begin(functools.partial(self._telling, f"heard{number}"))
 
     @property
     def done(self) -> bool:
@@ -109,12 +109,12 @@ class Clients:
         self._world.note("clients", f"{user} is gone")
         self._world.ledger.opted_out[user] = self._world.now
 
-    async def _telling(self) -> None:
+    async def _telling(self, mark: str) -> None:
         """Somebody else puts an event on the bus, perhaps twice."""
-        request = Request(mark="heard", type=PLAIN, user=USERS[-1])  # who never leaves
+        request = Request(mark=mark, type=PLAIN, user=USERS[-1])  # who never leaves
         self._world.ledger.requests[request.mark] = request
         event = Event(
-            id="theirs-1",
+            id=mark,
             type=PLAIN,
             source=_FOREIGN,
             time=self._world.clock.now(),

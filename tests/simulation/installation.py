@@ -95,7 +95,7 @@ class Installation:
         self.bus = SharedBus(world, _metrics(), channels)
         self.running: dict[str, Running] = {}
         self._starts = 0
-        world.kill = self.kill
+        world.kill, world.stop = self.kill, self.stop
 
     def start(self, role: str) -> None:
         """Start a process of a role."""
@@ -120,12 +120,12 @@ class Installation:
             if running.process is process:
                 self._lose(running)
 
-    def stop(self, role: str) -> None:
+    def stop(self, process: Process) -> None:
         """Ask a worker to end in order, as by SIGTERM."""
-        running = self.running.get(role)
-        if running is not None and running.task is not None:
-            self.world.note(running.process, "is asked to stop")
-            running.system.stopping.set()
+        for running in self.running.values():
+            if running.process is process and running.task is not None:
+                self.world.note(process, "is asked to stop")
+                running.system.stopping.set()
 
     async def ask(self, role: str, work: Callable[[System], Coroutine[Any, Any, Result]]) -> Result:
         """A request to an API process. Raises Unavailable where it is not there, or dies."""
@@ -163,7 +163,7 @@ class Installation:
         settings = _settings(PLANNER_POLL if "planner" in process.name else POLL)
         clock, ids = world.clock, world.ids
         weather = world.weather
-        line = Line(world, process, "database", writes=weather.writes, looks=weather.looks)
+        line = Line(world, process, "database", asking=weather.asking, answering=weather.answering)
         store = SimulatedStore(self.database, writer=InlineWriter(line), clock=clock)
         bus = SimulatedBus(world, self.bus, process)
         users = UserService(store, clock=clock)

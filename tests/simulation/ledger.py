@@ -12,7 +12,7 @@ from datetime import datetime
 from tests.simulation.loop import Process
 from tests.simulation.settings import BEAT, LEASE, SLOTS
 from tidings.core.models import DeliveryState
-from tidings.core.work import Claimed, ClaimResult, Outcome, Settled, SettleStatus
+from tidings.core.work import Claimed, ClaimResult, Outcome, PlanResult, Settled, SettleStatus
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,6 +101,8 @@ class Ledger:
             for outcome in result.ended:
                 self._given_up(outcome, now)
             return f": {_names(result.taken)}" if result.taken else ""
+        if isinstance(result, PlanResult):
+            return f": {len(result.plans)}" if result.plans or result.resumed else ""
         if isinstance(result, list) and result and isinstance(result[0], Settled):
             for settled in result:
                 self._settled(settled, now)
@@ -151,7 +153,8 @@ class Ledger:
         if hand is None or not hand.open:
             return
         hand.open = False
-        excused = hand.process.lost or self.is_troubled(hand.process, now)
+        since = self._troubled.get(hand.process, 0.0) > hand.claimed_at
+        excused = hand.process.lost or (since and self.is_troubled(hand.process, now))
         self.require(excused, f"taken from {hand.process}, who was well", delivery)
 
     def _settled(self, settled: Settled, now: float) -> None:

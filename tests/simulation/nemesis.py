@@ -38,9 +38,7 @@ class Nemesis:
         self._installation.kill(self._somebody().process)
 
     def _stop(self) -> None:
-        self._installation.stop(
-            self._world.random.choice(("planner-1", "sender-1", "sender-2", "sender-2"))
-        )
+        self._installation.stop(self._somebody().process)
 
     def _stall(self) -> None:
         self._world.stun(self._somebody().process)

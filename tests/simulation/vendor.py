@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 
 from tests.simulation.ledger import Call
 from tests.simulation.loop import Process
 from tests.simulation.settings import CALL_SECONDS, LEASE, SLOTS
-from tests.simulation.weather import Vendor
 from tests.simulation.world import World
 from tidings.core.errors import (
     AddressRejected,
@@ -17,11 +15,14 @@ from tidings.core.errors import (
     TransientError,
 )
 from tidings.core.models import Message, Receipt
+from tidings.delivery.outcomes import SENT, attempt_outcome
 
 #: seconds a vendor asks to be left alone
 _RETRY_AFTER = 3.0
 #: seconds of a prompt answer
 _PROMPT = 0.03
+_STROKES = frozenset({"fatal", "stunning", "parting"})
+_SLOW = frozenset({"slow", "parting"})
 _REFUSALS: Mapping[str, Callable[[], DeliveryError]] = {
     "transient": lambda: TransientError("try again"),
     "busy": lambda: TransientError("too many at once", retry_after=_RETRY_AFTER),
@@ -47,9 +48,9 @@ class SimulatedProvider:
         self._world.ledger.begin(call)
         try:
             receipt = await self._served(call)
-            call.answer = "sent"
+            call.answer = SENT
         except (TransientError, PermanentError) as error:
-            call.answer = "transient" if isinstance(error, TransientError) else "permanent"
+            call.answer = attempt_outcome(error)
             call.retry_after = getattr(error, "retry_after", None) or 0.0
             raise
         finally:
@@ -80,14 +81,14 @@ class SimulatedProvider:
             await self._pause(_PROMPT)
             raise TransientError("the vendor is down")
         end = self._end()
-        if end in ("fatal", "stunning"):
+        if end in _STROKES:
             self._strike(end)
         if end == "swallowed":
             return await self._swallow(call)
         if end in _REFUSALS:
             await self._pause(_PROMPT)
             raise _REFUSALS[end]()
-        return await self._taken(call, LEASE + 1.0 if end == "slow" else _PROMPT)
+        return await self._taken(call, LEASE + 1.0 if end in _SLOW else _PROMPT)
 
     async def _taken(self, call: Call, seconds: float) -> Receipt:
         """Taken before the wait or after it: who dies meanwhile does not know."""
@@ -100,9 +101,10 @@ class SimulatedProvider:
 
     def _strike(self, end: str) -> None:
         """Something happens to the caller while it waits for the answer."""
-        moment = _PROMPT * self._world.random.random()
-        strike = self._world.kill if end == "fatal" else self._world.stun
-        self._world.later(moment, lambda: self._process.dead or strike(self._process))
+        world, process = self._world, self._process
+        strike = {"fatal": world.kill, "stunning": world.stun, "parting": world.stop}[end]
+        moment = _PROMPT * world.random.random()
+        world.later(moment, lambda: None if process.dead else strike(process))
 
     async def _swallow(self, call: Call) -> Receipt:
         """Taken, and then silence, or the line breaks."""
@@ -120,12 +122,5 @@ class SimulatedProvider:
         return Receipt(provider_id=call.receipt)
 
     def _end(self) -> str:
-        odds = self._world.weather.vendor
-        if self._world.calm:
-            return "taken"
-        chance = self._world.random.random()
-        for field in fields(Vendor):
-            chance -= getattr(odds, field.name)
-            if chance < 0:
-                return field.name
-        return "taken"
+        world = self._world
+        return "" if world.calm else world.weather.calling.draw(world.random)

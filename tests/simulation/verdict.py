@@ -30,12 +30,26 @@ Row = dict[str, Any]
 
 
 def unfinished(ledger: Ledger, connection: sqlite3.Connection) -> bool:
-    """Whether something is still to be done, or to be stored."""
+    """Whether something is still to be done, to be stored, or to be put on record."""
     (count,) = connection.execute(_UNFINISHED).fetchone()
     stored = {row[0] for row in connection.execute(f"SELECT {_MARK} FROM events")}
-    return bool(count) or any(
-        request.accepted and mark not in stored for mark, request in ledger.requests.items()
+    return (
+        bool(count)
+        or any(each.accepted and each.mark not in stored for each in ledger.requests.values())
+        or bool(forgotten(ledger, connection))
     )
+
+
+def forgotten(ledger: Ledger, connection: sqlite3.Connection) -> list[Call]:
+    """Calls whose answer came, to somebody who lived on, and is not on record."""
+    recorded = set(connection.execute("SELECT delivery_id, started_at, outcome FROM attempts"))
+    return [
+        call
+        for call in ledger.calls
+        if call.answer
+        and not call.process.lost
+        and (call.delivery, to_microseconds(call.started_at), call.answer) not in recorded
+    ]
 
 
 class Verdict:
@@ -123,9 +137,9 @@ class Verdict:
             if call.delivery not in self._deliveries:
                 yield f"unexpected: the vendor was called for {call.mark} by no delivery"
             ids[call.mark, call.template, call.address].add(call.delivery)
-            if call.answer and not call.process.lost and not self._is_on_record(call):
-                yield f"forgotten: {call.process} was told {call.answer} for {call.mark}"
             yield from self._of_consent(call)
+        for call in forgotten(self._ledger, self._connection):
+            yield f"forgotten: {call.process} was told {call.answer} for {call.mark}"
         for (mark, template, _), found in ids.items():
             if len(found) > 1:
                 yield f"one message under {len(found)} ids: {template} of {mark}"
@@ -166,12 +180,8 @@ class Verdict:
         return request.user if "@" in request.user else address_of(request.user)
 
     def _may_fail(self, row: Row, calls: list[Call]) -> bool:
-        refused = any(call.answer == "permanent" for call in calls)
+        refused = any(call.answer in ("permanent", "rejected") for call in calls)
         return refused or row["tries"] >= ATTEMPTS or row["lapses"] >= 3
-
-    def _is_on_record(self, call: Call) -> bool:
-        started = to_microseconds(call.started_at)
-        return any(attempt["started_at"] == started for attempt in self._attempts[call.delivery])
 
     def _request(self, row: Row) -> Request:
         return self._ledger.requests[row["mark"]]
