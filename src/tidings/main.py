@@ -46,7 +46,7 @@ def create_app(system: System, services: Sequence[str] = ()) -> FastAPI:
     for router in (*routers, keys_router(system.keys, system.audit)):
         app.include_router(router)
     app.include_router(health_router(system.metrics, readiness(system), look=system.backlog.look))
-    app.add_middleware(HotRoutes, routes=hot_routes(routers))
+    app.add_middleware(HotRoutes, routes=hot_routes(routers), metrics=system.metrics)
     guard(app, system)
     describe(app)
     return app
@@ -66,6 +66,7 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         notifications=system.notifications,
         workflows=system.workflows,
         register_rate=system.settings.register_rate,
+        metrics=system.metrics,
     )
     return [router, timeline_router(system.notifications)]
 

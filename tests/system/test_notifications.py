@@ -138,7 +138,7 @@ async def test_an_opt_out_counts_beside_a_critical_workflow_for_the_same_event(
 
     claimed = await claim(house.store)
 
-    refusals = {each.workflow: recheck(each) for each in claimed}
+    refusals = {each.workflow: recheck(each, await house.store.now()) for each in claimed}
     assert refusals["alarm"] is None
     assert refusals["tips"] is not None
     assert refusals["tips"].rule == "preference"

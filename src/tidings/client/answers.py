@@ -147,6 +147,7 @@ class ChannelStep(TypedDict):
 
     channel: str
     template: str
+    expires_after: int | None
     kind: Literal["channel"]
 
 
@@ -160,6 +161,15 @@ class Delay(TypedDict):
     kind: Literal["delay"]
 
 
+class Retry(TypedDict):
+    """How often and how long to try; what is None is as usual for the channel."""
+
+    attempts: int | None
+    max_age: int | None
+    base: int | None
+    cap: int | None
+
+
 class Workflow(TypedDict):
     """A published workflow with the version its content gives it."""
 
@@ -169,6 +179,8 @@ class Workflow(TypedDict):
     steps: list[ChannelStep | Delay]
     once: bool
     critical: bool
+    on_unknown: Literal["retry", "check", "hold"]
+    retry: Retry | None
 
 
 class TemplateEntry(TypedDict):

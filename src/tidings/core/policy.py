@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +16,18 @@ class OnUnknown(StrEnum):
     CHECK = "check"
     #: call no more until a person decides: at most once
     HOLD = "hold"
+
+
+class NoMore(StrEnum):
+    """The rules by which there is no other try."""
+
+    #: as many calls as there may be
+    GAVE_UP = "gave_up"
+    #: the next one would come too long after it was planned
+    TOO_OLD = "too_old"
+    #: the provider will never take this message, or nothing for this address
+    PERMANENT = "permanent"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +68,13 @@ class SendPolicy:
 
 
 USUAL = SendPolicy()
+
+#: the rule by which nothing is sent that is of no use any more
+EXPIRED = "expired"
+
+
+def out_of_date(expires_at: datetime | None, at: datetime) -> str | None:
+    """Why it is not sent at that moment, if it is of no use to anybody by then."""
+    if expires_at is None or at < expires_at:
+        return None
+    return f"It was of use until {expires_at:%Y-%m-%d %H:%M:%S} UTC only."

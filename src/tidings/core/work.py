@@ -250,7 +250,7 @@ class Attempt:
     """One provider call: who was called, how it ended, and when (UTC)."""
 
     provider: str
-    #: sent · transient · permanent · rejected · unknown
+    #: sent · found (it had been taken before) · transient · permanent · rejected · unknown
     outcome: str
     started_at: datetime
     finished_at: datetime

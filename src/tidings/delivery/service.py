@@ -13,7 +13,7 @@ from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, ClaimRequest
 from tidings.delivery.courier import Courier, Templates
 from tidings.delivery.hold import Hold
-from tidings.delivery.middleware import containment, metered, timeout, wrapped
+from tidings.delivery.middleware import contained_find, containment, metered, timeout, wrapped
 from tidings.delivery.news import News
 from tidings.delivery.settler import RejectAddress, Settler
 from tidings.delivery.window import Claim, Window
@@ -86,6 +86,7 @@ class DeliveryService:
                 templates=templates,
                 provider=name,
                 send=send,
+                find=contained_find(provider, seconds=call_seconds, quiet_log=quiet_log),
                 retry=retry,
                 is_sure=self._hold.is_sure,
                 clock=clock,

@@ -69,7 +69,7 @@ class PostgresStore:
         if not acceptances:
             return []
         shift = self._clock.shift
-        return await self._database.use(lambda to: accept(to, shift, acceptances))
+        return await self._database.accept(lambda to: accept(to, shift, acceptances))
 
     async def plan(self, *, limit: int, definitions: int, decide: DecideEvent) -> PlanResult:
         """Plan due events, critical lane first; raises StaleDefinitions when they changed."""

@@ -187,7 +187,7 @@ sa.Index(
     postgresql_where=deliveries.c.state.in_(["failed", "held"]),
 )
 
-#: outcome: sent · transient · permanent · rejected · unknown
+#: outcome: sent · found · transient · permanent · rejected · unknown
 attempts = sa.Table(
     "attempts",
     metadata,

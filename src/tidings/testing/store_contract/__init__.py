@@ -20,6 +20,7 @@ _TOPICS = (
     "claim",
     "durability",
     "failing_plans",
+    "idempotency",
     "migrations",
     "once",
     "outbox",

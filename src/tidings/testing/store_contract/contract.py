@@ -5,6 +5,7 @@ from tidings.testing.store_contract.called_off import CalledOffContract
 from tidings.testing.store_contract.claim import ClaimContract, LapseContract
 from tidings.testing.store_contract.durability import DurabilityContract
 from tidings.testing.store_contract.failing_plans import FailingPlanContract
+from tidings.testing.store_contract.idempotency import IdempotencyContract
 from tidings.testing.store_contract.migrations import MigrationContract
 from tidings.testing.store_contract.once import OnceContract
 from tidings.testing.store_contract.outbox import DeadLetterContract, OutboxContract
@@ -18,6 +19,7 @@ from tidings.testing.store_contract.settle import FenceContract, FoldContract, S
 
 class StoreContract(
     AcceptContract,
+    IdempotencyContract,
     PlanContract,
     OnceContract,
     FailingPlanContract,
