@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from tests.simulation.installation import Installation
 from tests.simulation.ledger import Request
-from tests.simulation.store import PLAIN, TWOFOLD, URGENT, USERS, address_of
+from tests.simulation.store import USERS, address_of
 from tests.simulation.weather import TROUBLE_SECONDS
+from tests.simulation.workflows import KINDS, PLAIN
 from tests.simulation.world import World
-from tidings.core.errors import NotFound, Unavailable
+from tidings.core.errors import InProgress, NotFound, Unavailable
 from tidings.core.models import DIRECT_MESSAGE, REGISTERED_USER, USER_CHANNEL, Event
 from tidings.notifications.intake import AcceptedEvent
 from tidings.store.schema import addresses, preferences, users
@@ -22,7 +23,6 @@ Result = TypeVar("Result")
 #: seconds a client waits for an answer, and how often it asks at most
 _PATIENCE = 1.5
 _TRIES = 30
-_KINDS = (PLAIN, PLAIN, PLAIN, URGENT, TWOFOLD, TWOFOLD, REGISTERED_USER, DIRECT_MESSAGE)
 #: the share of requests that come with a key, of users that want no more, and of others
 _KEYED = 0.7
 _FOREIGN = "https://shop.example.com"
@@ -48,7 +48,7 @@ class Clients:
             self._begin(functools.partial(self._opting_out, random.choice(USERS)))
         if random.random() < 0.2:
             self._begin(functools.partial(self._leaving, random.choice(USERS[:-1])))
-        for number in range(random.choice((0, 0, 1, 3))):
+        for number in range(random.choice((0, 1, 2, 3))):
             self._begin(functools.partial(self._telling, f"heard{number}"))
 
     @property
@@ -65,7 +65,7 @@ class Clients:
 
     def _request(self, number: int) -> Request:
         random = self._world.random
-        kind = random.choice(_KINDS)
+        kind = random.choice(KINDS)
         mark = f"m{number}"
         user = random.choice(USERS)
         if kind == DIRECT_MESSAGE:
@@ -138,7 +138,7 @@ class Clients:
         try:
             async with asyncio.timeout(_PATIENCE):
                 return await self._installation.ask(role, work)
-        except (Unavailable, TimeoutError):
+        except (Unavailable, InProgress, TimeoutError):
             await asyncio.sleep(0.2 + 0.5 * self._world.random.random())
             return None
 

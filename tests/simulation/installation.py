@@ -28,16 +28,18 @@ from tidings.core.clock import SystemClock
 from tidings.core.errors import Unavailable
 from tidings.core.metrics import Metrics
 from tidings.core.models import DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL, USER_CHANNEL
-from tidings.delivery.retry import exponential
+from tidings.delivery.retry import Patience, exponential
 from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
 from tidings.notification_worker import NotificationWorker
+from tidings.notifications.admission import Admission
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.settings import Settings
 from tidings.store.backlog import Backlog
 from tidings.store.dead_letters import DeadLetters
 from tidings.store.outbox import Outbox
+from tidings.store.retention import Retention
 from tidings.store.sqlite.database import Database
 from tidings.users.service import UserService
 from tidings.wiring import System
@@ -48,6 +50,7 @@ Result = TypeVar("Result")
 ROLES = ("api-1", "api-2", "planner-1", "planner-2", "sender-1", "sender-2")
 #: seconds until a dead process is started anew, at most
 _RESTART_SECONDS = 2.0
+_PATIENCE = {"email": Patience(attempts=ATTEMPTS, max_age=300, base=0.5, cap=2.0)}
 
 
 @functools.cache
@@ -72,6 +75,18 @@ def _settings(poll_seconds: float) -> Settings:
         slots=SLOTS,
         drain_seconds=2.0,
     )
+
+
+class _NothingIsOld(Retention):
+    """A run is over in a minute."""
+
+    async def apply(self) -> int:
+        """Nothing to take away."""
+        return 0
+
+
+async def _nothing_waits(_most: int) -> int:
+    return 0
 
 
 class Running:
@@ -177,12 +192,19 @@ class Installation:
             metrics=metrics,
             store=store,
             backlog=_backlog(self.database),
+            retention=_NothingIsOld(store),
             bus=bus,
             users=users,
             templates=templates,
             workflows=workflows,
             intake=Intake(
-                store=store, bus=bus, workflows=workflows, clock=clock, ids=ids, metrics=metrics
+                store=store,
+                bus=bus,
+                workflows=workflows,
+                admission=Admission(limit=1_000_000, count=_nothing_waits, metrics=metrics),
+                clock=clock,
+                ids=ids,
+                metrics=metrics,
             ),
             notifications=NotificationService(
                 store=store,
@@ -198,7 +220,7 @@ class Installation:
                 bus=bus,
                 templates=templates,
                 providers=providers,
-                retry=exponential(base=0.5, cap=2.0, attempts=ATTEMPTS, chance=world.random.random),
+                retry=exponential(patience=_PATIENCE, chance=world.random.random),
                 metrics=metrics,
                 clock=clock,
                 ids=ids,

@@ -47,6 +47,8 @@ class Call:
     #: under which epoch the caller thought it had it, and when that was claimed
     epoch: int
     claimed_at: float
+    #: the vendor has it, and will take it or has taken it
+    arrived: bool = False
     taken: bool = False
     #: what the caller was told, and when; None while it was told nothing
     answer: str | None = None
@@ -124,6 +126,10 @@ class Ledger:
     def end(self, call: Call) -> None:
         """Its caller has its answer, or waits for it no more."""
         self._in_flight[call.process] -= 1
+
+    def calls_of(self, delivery: str) -> list[Call]:
+        """The calls made for a delivery, in order."""
+        return self._calls[delivery]
 
     def hand(self, process: Process, delivery: str) -> tuple[int, float]:
         """The newest claim of a delivery by a process: its epoch and its time."""

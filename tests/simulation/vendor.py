@@ -58,6 +58,18 @@ class SimulatedProvider:
             self._world.ledger.end(call)
         return receipt
 
+    async def find(self, message: Message) -> Receipt | None:
+        """Whether it was taken; while it is still on its way nobody can tell."""
+        self._world.note(self._process, f"asks for {message.id[-6:]}")
+        await self._pause(_PROMPT)
+        if self._world.now < self._world.vendor_down_until:
+            raise TransientError("the vendor is down")
+        arrived = [call for call in self._world.ledger.calls_of(message.id) if call.arrived]
+        taken = [call for call in arrived if call.taken]
+        if arrived and not taken:
+            raise TransientError("it is being worked on")
+        return Receipt(provider_id=taken[0].receipt) if taken else None
+
     async def aclose(self) -> None:
         """Nothing is held."""
 
@@ -91,13 +103,11 @@ class SimulatedProvider:
         return await self._taken(call, LEASE + 1.0 if end in _SLOW else _PROMPT)
 
     async def _taken(self, call: Call, seconds: float) -> Receipt:
-        """Taken before the wait or after it: who dies meanwhile does not know."""
-        if self._world.random.random() < 0.5:
-            await self._pause(seconds)
-            return self._take(call)
-        receipt = self._take(call)
-        await self._pause(seconds)
-        return receipt
+        """Taken before its answer, whatever becomes meanwhile of who asked."""
+        seconds = self._spread(seconds)
+        self._take_after(call, seconds * self._world.random.choice((0.0, 0.9)))
+        await asyncio.sleep(seconds)
+        return Receipt(provider_id=call.receipt)
 
     def _strike(self, end: str) -> None:
         """Something happens to the caller while it waits for the answer."""
@@ -108,18 +118,24 @@ class SimulatedProvider:
 
     async def _swallow(self, call: Call) -> Receipt:
         """Taken, and then silence, or the line breaks."""
-        self._take(call)
+        self._take_after(call, 0.0)
         await self._pause(self._world.random.choice((0.1, CALL_SECONDS + 1.0)))
         raise OutcomeUnknown("no answer came")
 
     async def _pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds * (0.5 + self._world.random.random()))
+        await asyncio.sleep(self._spread(seconds))
 
-    def _take(self, call: Call) -> Receipt:
+    def _spread(self, seconds: float) -> float:
+        return seconds * (0.5 + self._world.random.random())
+
+    def _take_after(self, call: Call, seconds: float) -> None:
+        call.arrived = True
+        call.receipt = f"r{len(self._world.ledger.calls)}"
+        self._world.later(seconds, lambda: self._take(call))
+
+    def _take(self, call: Call) -> None:
         call.taken = True
-        call.receipt = f"r{len(self._world.ledger.calls)}-{self._world.random.getrandbits(32):x}"
         self._world.note("vendor", f"takes {call.delivery[-6:]}")
-        return Receipt(provider_id=call.receipt)
 
     def _end(self) -> str:
         world = self._world

@@ -12,7 +12,7 @@ from tidings.users import rows as user_rows
 
 
 def _plant_no_recheck(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(courier, "recheck", lambda _claimed: None)
+    patch.setattr(courier, "recheck", lambda _claimed, _now: None)
 
 
 def _always_sure(_self: Hold, _claimed: Claimed) -> bool:
