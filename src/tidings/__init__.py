@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tidings.client import AsyncClient, Client
     from tidings.notification_system import NotificationSystem
-    from tidings.notifications.workflow import ChannelStep, Delay, Email, InApp, Workflow
+    from tidings.notifications.workflow import ChannelStep, Delay, Email, InApp, Retry, Workflow
     from tidings.users.people import Preference
 
 __version__ = "0.1.0"
@@ -20,6 +20,7 @@ __all__ = [
     "InApp",
     "NotificationSystem",
     "Preference",
+    "Retry",
     "Workflow",
 ]
 
@@ -32,6 +33,7 @@ _HOMES = {
     "Email": "tidings.notifications.workflow",
     "InApp": "tidings.notifications.workflow",
     "Preference": "tidings.users.people",
+    "Retry": "tidings.notifications.workflow",
     "Workflow": "tidings.notifications.workflow",
 }
 

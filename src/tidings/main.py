@@ -18,6 +18,7 @@ from tidings.core.process import run_until_signal
 from tidings.inbox.api import inbox_router
 from tidings.lazy_app import LazyApp
 from tidings.notifications.api import notifications_router
+from tidings.notifications.timeline_api import timeline_router
 from tidings.service import guard, open_service, readiness
 from tidings.templates.api import templates_router
 from tidings.users.api import users_router
@@ -45,7 +46,7 @@ def create_app(system: System, services: Sequence[str] = ()) -> FastAPI:
     for router in (*routers, keys_router(system.keys, system.audit)):
         app.include_router(router)
     app.include_router(health_router(system.metrics, readiness(system), look=system.backlog.look))
-    app.add_middleware(HotRoutes, routes=hot_routes(routers))
+    app.add_middleware(HotRoutes, routes=hot_routes(routers), metrics=system.metrics)
     guard(app, system)
     describe(app)
     return app
@@ -65,8 +66,9 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         notifications=system.notifications,
         workflows=system.workflows,
         register_rate=system.settings.register_rate,
+        metrics=system.metrics,
     )
-    return [router]
+    return [router, timeline_router(system.notifications)]
 
 
 def _inbox(system: System) -> Sequence[APIRouter]:

@@ -22,6 +22,7 @@ from tidings.main import create_app
 from tidings.notification_worker import NotificationWorker
 from tidings.notifications.explanation import Explanation
 from tidings.notifications.intake import Intake
+from tidings.notifications.timeline import NotificationTimeline
 from tidings.notifications.workflow import Workflow
 from tidings.notifications.workflows import WorkflowService
 from tidings.settings import Settings
@@ -175,6 +176,10 @@ class NotificationSystem:
     async def explain(self, event_id: str) -> Explanation:
         """An event with all it led to, and why. Raises NotFound."""
         return await self.services.notifications.explain(event_id)
+
+    async def timeline(self, notification_id: str) -> NotificationTimeline:
+        """What happened to one notification, when, and by which rule. Raises NotFound."""
+        return await self.services.notifications.timeline(notification_id)
 
     async def settled(self, event_id: str, *, seconds: float = 10.0) -> Explanation:
         """Wait until nothing of an event is left to do now, then explain it.

@@ -58,6 +58,7 @@ def attempt(outcome: str, error: str | None = None, minutes: float = 2) -> Expla
         outcome=outcome,
         error=error,
         fenced=False,
+        route=None,
         started_at=moments_ago(minutes),
         finished_at=moments_ago(minutes),
     )
@@ -75,7 +76,9 @@ def delivery(
         template_version="6f1d0c",
         state=state,
         reason=reason,
+        rule=None,
         due_at=moments_ago(-1),
+        expires_at=None,
         created_at=moments_ago(3),
         updated_at=moments_ago(1),
         attempts=tuple(attempts),
@@ -136,6 +139,7 @@ def dead_letter(reason: str = 'specversion must be "1.0"') -> DeadLetter:
         reason=reason,
         entry={"raw": "{}"},
         created_at=moments_ago(30),
+        replayed_at=None,
     )
 
 

@@ -41,6 +41,18 @@ async def test_what_the_client_asks_for_is_accepted_and_explained(fleet: Fleet) 
     assert first == again
 
 
+async def test_the_client_hears_what_happened_to_one_notification(fleet: Fleet) -> None:
+    async with AsyncClient(fleet.url) as client:
+        event_id = await client.register("eve@example.com")
+        (run,) = (await client.settled(event_id))["notifications"]
+
+        told = await client.timeline(run["id"])
+
+    assert (told["event_id"], told["notification"]["id"]) == (event_id, run["id"])
+    kinds = [(entry["kind"], entry["result"]) for entry in told["timeline"]]
+    assert kinds == [("decision", "send"), ("attempt", "sent"), ("end", "sent")]
+
+
 async def test_refusals_are_the_errors_of_the_system_in_process(fleet: Fleet) -> None:
     async with AsyncClient(fleet.url) as client:
         with pytest.raises(NotFound) as unknown:
@@ -51,6 +63,8 @@ async def test_refusals_are_the_errors_of_the_system_in_process(fleet: Fleet) ->
             await client.trigger("ORDERED", "nobody", {"a": "x" * 300_000})
         with pytest.raises(NotFound):
             await client.explain("../users")
+        with pytest.raises(NotFound):
+            await client.timeline("68a28f9d-239d-8d74-96e1-80b88d664919")
 
     assert unknown.value.field == "user_id"
 

@@ -20,6 +20,7 @@ from tidings.channels.recording import RecordingProvider
 from tidings.core.errors import AddressRejected
 from tidings.core.models import DELIVERY_CHANNEL
 from tidings.store import schema
+from tidings.testing.store_contract.given import claim
 
 
 @pytest.fixture
@@ -327,7 +328,7 @@ async def test_it_ends_in_time_though_database_provider_and_bus_all_hang(
 
 async def _die_with_all_in_hand(office: PostOffice, *, times: int) -> None:
     for _ in range(times):
-        await office.store.claim(channel="email", provider="test", limit=100, lease=1)
+        await claim(office.store, limit=100, lease=1)
         office.clock.advance(seconds=2)
 
 
@@ -335,9 +336,9 @@ async def _plan_a_suspect_and_five(office: PostOffice) -> None:
     """Five are due at once; the one that two workers died of is due a minute later."""
     await register(office.store, "suspect@example.com")
     await office.house.plan()
-    await office.store.claim(channel="email", provider="test", limit=1, lease=1)
+    await claim(office.store, limit=1, lease=1)
     office.clock.advance(seconds=2)
-    await office.store.claim(channel="email", provider="test", limit=1, lease=60)
+    await claim(office.store, limit=1, lease=60)
     await office.plan_welcomes(5)
 
 

@@ -18,6 +18,7 @@ from tidings.notifications.workflow import Delay, Email, Workflow
 from tidings.store.postgres import PostgresStore
 from tidings.store.sqlite import SqliteStore
 from tidings.testing.clock import MovableClock
+from tidings.testing.store_contract.given import claim
 from tidings.users.people import Preference
 
 REMINDER = Workflow(
@@ -135,9 +136,9 @@ async def test_an_opt_out_counts_beside_a_critical_workflow_for_the_same_event(
     off = Preference(workflow="*", channel="*", enabled=False)
     await house.users.set_preferences("ann", [off])
 
-    result = await house.store.claim(channel="email", provider="test", limit=10, lease=60)
+    claimed = await claim(house.store)
 
-    refusals = {each.workflow: recheck(each) for each in result.taken}
+    refusals = {each.workflow: recheck(each, await house.store.now()) for each in claimed}
     assert refusals["alarm"] is None
     assert refusals["tips"] is not None
     assert refusals["tips"].rule == "preference"

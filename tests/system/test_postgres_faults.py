@@ -32,15 +32,17 @@ from tidings.core.work import (
 )
 from tidings.store.postgres import PostgresStore
 from tidings.store.postgres.connections import (
+    ACCEPT_CONNECTIONS,
     HOT_CONNECTIONS,
     RUN_CONNECTIONS,
 )
+from tidings.testing.store_contract.given import a_request
 
 if TYPE_CHECKING:
     Session = asyncpg.Connection[asyncpg.Record]
 
 LEASE = 60.0
-NOTHING = ClaimResult(taken=[], given_up=[])
+NOTHING = ClaimResult(taken=[], ended=[])
 IDS = Ids()
 
 OUR_SESSIONS = """
@@ -156,7 +158,7 @@ async def test_callers_that_leave_take_no_connection_with_them(
     all_idle = f"SELECT count(*) = 0 {OUR_SESSIONS} AND state <> 'idle'"
     await until(lambda: onlooker.fetchval(all_idle))
     sessions = await onlooker.fetchval(f"SELECT count(*) {OUR_SESSIONS}")
-    assert sessions <= HOT_CONNECTIONS + RUN_CONNECTIONS
+    assert sessions <= ACCEPT_CONNECTIONS + HOT_CONNECTIONS + RUN_CONNECTIONS
     assert left > 50
     await in_use_at_once(store)
 
@@ -205,7 +207,7 @@ async def opened(url: str, closing: AsyncExitStack) -> PostgresStore:
 
 
 async def claim(store: PostgresStore, *, channel: str = "email", limit: int = 10) -> ClaimResult:
-    return await store.claim(channel=channel, provider="smtp", limit=limit, lease=LEASE)
+    return await store.claim(a_request(channel=channel, limit=limit, lease=LEASE))
 
 
 async def one_in_hand(store: PostgresStore) -> Sequence[Claimed]:

@@ -68,6 +68,8 @@ UPDATE deliveries SET lane = 'critical', due_at = now() WHERE id = md5('d{WAITIN
 GROW_LATER = GROW.replace("now() - make_interval(secs => n % 5000)", "now() + interval '1 day'")
 
 _NO_SHIFT = "'0'::interval"
+_SMTP = "'{smtp}'::text[]"
+_LANES = "'{critical,normal,bulk}'::text[]"
 
 
 def each(value: str, kind: str) -> str:
@@ -98,6 +100,8 @@ NEW_DELIVERIES = [
     *[each("'x'", "text")] * 6,
     each("0", "integer"),
     each("now()", "timestamptz"),
+    each("NULL", "text"),
+    each("NULL", "timestamptz"),
 ]
 FIGURES = [each("'welcome'", "text"), each("'planned'", "text"), each("1", "integer")]
 PUT_OFF = [each("1", "smallint"), each("'broken'", "text"), each("60", "float8")]
@@ -106,7 +110,7 @@ PUT_OFF = [each("1", "smallint"), each("'broken'", "text"), each("60", "float8")
 STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
     "claim": (
         CLAIM,
-        [_NO_SHIFT, "'email'", str(BATCH), "'10 s'::interval", "'smtp'"],
+        [_NO_SHIFT, "'email'", str(BATCH), "'10 s'::interval", _SMTP, _LANES],
         "deliveries_due",
     ),
     "due_events": (DUE_EVENTS, [_NO_SHIFT, str(BATCH)], "events_due"),
@@ -136,6 +140,8 @@ STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
             each("NULL", "text"),
             each("now()", "timestamptz"),
             each("now()", "timestamptz"),
+            *[each("NULL", "text")] * 2,
+            each("false", "boolean"),
         ],
         "deliveries_pkey",
     ),
@@ -159,6 +165,7 @@ STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
             each("'{}'", "text"),
             each("now()", "timestamptz"),
             each("'normal'", "text"),
+            each("NULL", "text"),
             *[text_ids("new")] * 3,
         ],
         "users_pkey",
@@ -261,7 +268,9 @@ async def test_a_critical_row_behind_a_backlog_of_bulk_comes_first(session: "Con
         await session.fetch(statement, timedelta(), 10)
         for statement in (DUE_EVENTS, DUE_NOTIFICATIONS)
     ]
-    claimed = await session.fetch(CLAIM, timedelta(), "email", 10, timedelta(seconds=10), "smtp")
+    lanes = ["critical", "normal", "bulk"]
+    lease = timedelta(seconds=10)
+    claimed = await session.fetch(CLAIM, timedelta(), "email", 10, lease, ["smtp"], lanes)
 
     assert found == {}
     assert [sorted(row["lane"] for row in rows) for rows in due] == [

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from tidings.core.errors import Unavailable
 from tidings.core.ports import Store
-from tidings.core.work import Claimed, ClaimResult, Outcome, Settled
+from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Outcome, Settled
 
 DATABASE = frozenset({"claim", "beat", "settle", "now"})
 
@@ -36,13 +36,11 @@ class TroubledStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def claim(self, *, channel: str, provider: str, limit: int, lease: float) -> ClaimResult:
+    async def claim(self, request: ClaimRequest) -> ClaimResult:
         await self._before("claim")
         if self.fault is not None:
             raise self.fault
-        result = await self._store.claim(
-            channel=channel, provider=provider, limit=limit, lease=lease
-        )
+        result = await self._store.claim(request)
         await asyncio.sleep(self.claim_seconds)
         self._after("claim")
         return result

@@ -40,6 +40,13 @@ class RecordingProvider:
         self.messages.append(message)
         return Receipt(provider_id=f"recorded-{len(self.messages)}")
 
+    async def find(self, message: Message) -> Receipt | None:
+        """The receipt of a message it took."""
+        ids = [taken.id for taken in self.messages]
+        if message.id not in ids:
+            return None
+        return Receipt(provider_id=f"recorded-{ids.index(message.id) + 1}")
+
     async def aclose(self) -> None:
         """Nothing to let go of; what was recorded stays."""
 

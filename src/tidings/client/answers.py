@@ -45,6 +45,7 @@ class ExplainedAttempt(TypedDict):
     outcome: str
     error: str | None
     fenced: bool
+    route: str | None
     started_at: str
     finished_at: str | None
 
@@ -60,7 +61,9 @@ class ExplainedDelivery(TypedDict):
     template_version: str
     state: str
     reason: str | None
+    rule: str | None
     due_at: str | None
+    expires_at: str | None
     created_at: str
     updated_at: str
     attempts: list[ExplainedAttempt]
@@ -81,6 +84,26 @@ class ExplainedNotification(TypedDict):
     created_at: str
     decisions: list[Decision]
     deliveries: list[ExplainedDelivery]
+
+
+class TimelineEntry(TypedDict):
+    """One thing that happened to a notification."""
+
+    at: str
+    kind: str
+    result: str
+    what: str
+    rule: str | None
+    reason: str | None
+
+
+class NotificationTimeline(TypedDict):
+    """One run of a workflow for one user, with all that happened to it, in order."""
+
+    event_id: str
+    source: str
+    notification: ExplainedNotification
+    timeline: list[TimelineEntry]
 
 
 class Explanation(TypedDict):
@@ -124,6 +147,7 @@ class ChannelStep(TypedDict):
 
     channel: str
     template: str
+    expires_after: int | None
     kind: Literal["channel"]
 
 
@@ -137,6 +161,15 @@ class Delay(TypedDict):
     kind: Literal["delay"]
 
 
+class Retry(TypedDict):
+    """How often and how long to try; what is None is as usual for the channel."""
+
+    attempts: int | None
+    max_age: int | None
+    base: int | None
+    cap: int | None
+
+
 class Workflow(TypedDict):
     """A published workflow with the version its content gives it."""
 
@@ -146,6 +179,8 @@ class Workflow(TypedDict):
     steps: list[ChannelStep | Delay]
     once: bool
     critical: bool
+    on_unknown: Literal["retry", "check", "hold"]
+    retry: Retry | None
 
 
 class TemplateEntry(TypedDict):

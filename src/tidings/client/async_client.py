@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from tidings.client.answers import BulkItem, EventItem, Explanation
+from tidings.client.answers import BulkItem, EventItem, Explanation, NotificationTimeline
 from tidings.client.problems import part_of
 from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
 from tidings.client.transport import DEFAULT_URL, Pause, Transport, path_of
@@ -119,6 +119,12 @@ class AsyncClient:
         """An event with all it led to, and why. Raises NotFound."""
         explanation: Explanation = await self._transport.get(path_of("events", event_id))
         return explanation
+
+    async def timeline(self, notification_id: str) -> NotificationTimeline:
+        """What happened to one notification, when, and by which rule. Raises NotFound."""
+        path = path_of("notifications", notification_id)
+        found: NotificationTimeline = await self._transport.get(path)
+        return found
 
     async def settled(self, event_id: str, *, seconds: float = 10.0) -> Explanation:
         """Wait until nothing of an event is left to do now, then explain it.

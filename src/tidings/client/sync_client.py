@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from tidings.client.answers import BulkItem, EventItem, Explanation
+from tidings.client.answers import BulkItem, EventItem, Explanation, NotificationTimeline
 from tidings.client.async_client import AsyncClient
 from tidings.client.loop_thread import LoopThread
 from tidings.client.sync_resources import (
@@ -121,6 +121,10 @@ class Client:
     def explain(self, event_id: str) -> Explanation:
         """An event with all it led to, and why. Raises NotFound."""
         return self._thread.wait_for(self._client.explain(event_id))
+
+    def timeline(self, notification_id: str) -> NotificationTimeline:
+        """What happened to one notification, when, and by which rule. Raises NotFound."""
+        return self._thread.wait_for(self._client.timeline(notification_id))
 
     def settled(self, event_id: str, *, seconds: float = 10.0) -> Explanation:
         """Wait until nothing of an event is left to do now, then explain it.

@@ -8,6 +8,7 @@ TidingsError
 ├── Forbidden                   the key lacks the scope
 ├── NotFound                    no such event, user, workflow or template
 ├── Conflict                    it contradicts what is already there
+│   ├── InProgress              it is being done already: ask again after `retry_after`
 │   └── StaleDefinitions        workflows or templates changed meanwhile: read them again
 ├── Unavailable                 something we need is down: ask again after `retry_after`
 │   └── Overloaded              too much waits already: ask again after `retry_after`
@@ -16,7 +17,7 @@ TidingsError
     ├── TransientError          try again, not before `retry_after`
     ├── PermanentError          never try this message again
     │   └── AddressRejected     nor this address
-    └── OutcomeUnknown          it left us and no answer came
+    └── OutcomeUnknown          it left us and no answer came: not again before `retry_after` either
 """
 
 
@@ -60,6 +61,14 @@ class Conflict(TidingsError):
     """What was asked contradicts what is already there."""
 
 
+class InProgress(Conflict):
+    """The same request is being stored at this moment; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class StaleDefinitions(Conflict):
     """Workflows or templates changed since they were read: read them again and repeat."""
 
@@ -85,11 +94,18 @@ class DeliveryError(TidingsError):
 
 
 class TransientError(DeliveryError):
-    """It may work later: try again, and not before `retry_after` seconds where one is given."""
+    """It may work later: try again, and not before `retry_after` seconds where one is given.
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    `own` where the trouble is this message's or address's alone, so that it says nothing of how
+    the integration fares: greylisting, a full mailbox.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, own: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.own = own
 
 
 class PermanentError(DeliveryError):
@@ -101,4 +117,11 @@ class AddressRejected(PermanentError):
 
 
 class OutcomeUnknown(DeliveryError):
-    """The message left us and no answer came: it may or may not have been taken."""
+    """The message left us and no answer came: it may or may not have been taken.
+
+    `retry_after` is what somebody on the way asked for, a gateway perhaps.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

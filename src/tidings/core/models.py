@@ -40,6 +40,7 @@ class EventState(StrEnum):
     DUE = "due"
     PLANNED = "planned"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class NotificationState(StrEnum):

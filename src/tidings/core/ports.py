@@ -5,16 +5,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import sqlalchemy as sa
 
 from tidings.core.errors import DeliveryError
 from tidings.core.models import Event, Message, Receipt
+from tidings.core.policy import NoMore
 from tidings.core.work import (
     Acceptance,
     Accepted,
     Claimed,
+    ClaimRequest,
     ClaimResult,
     DecideEvent,
     DecideNotification,
@@ -98,6 +100,19 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
+class Finder(Protocol):
+    """What a provider may offer besides: it can tell whether a message was taken."""
+
+    async def find(self, message: Message) -> Receipt | None:
+        """The receipt of a message that was taken.
+
+        None when it surely was not, or when to send it again does no harm. Raises DeliveryError
+        when that can't be told.
+        """
+        ...
+
+
 class OutboxWriter(Protocol):
     """Keeps what the console provider took, for the dev outbox to show."""
 
@@ -117,15 +132,18 @@ class FeedWriter(Protocol):
 Send = Callable[[Message], Awaitable[Receipt]]
 """One call to a provider."""
 
+Find = Callable[[Message], Awaitable[Receipt | None]]
+"""One question to a provider whether it has a message: see `Finder`."""
+
 Middleware = Callable[[Send], Send]
 """Wraps a call: timeout, metrics, tracing, one wrapper each."""
 
 
 class RetryPolicy(Protocol):
-    """Seconds until the next attempt, or None to give up."""
+    """Seconds until the next attempt, or by which rule there is none."""
 
-    def __call__(self, attempt: int, error: DeliveryError) -> float | None:
-        """`attempt` is the number of the call that just failed, from 1."""
+    def __call__(self, claimed: Claimed, error: DeliveryError, now: datetime) -> float | NoMore:
+        """After a call that ended in `error` at `now`."""
         ...
 
 
@@ -142,7 +160,10 @@ class Store(Protocol):
         ...
 
     async def accept(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
-        """Store events durably with their users and idempotency records; an answer for each."""
+        """Store events durably with their users and idempotency records; an answer for each.
+
+        Raises InProgress where another process is storing the same, and takes its time.
+        """
         ...
 
     async def plan(self, *, limit: int, definitions: int, decide: DecideEvent) -> PlanResult:
@@ -158,11 +179,12 @@ class Store(Protocol):
         """Plan on what waited and is due; raises StaleDefinitions like `plan`."""
         ...
 
-    async def claim(self, *, channel: str, provider: str, limit: int, lease: float) -> ClaimResult:
-        """Take due deliveries for `lease` seconds, critical lane first; epochs rise by one.
+    async def claim(self, request: ClaimRequest) -> ClaimResult:
+        """Take due deliveries, lane after lane; epochs rise by one.
 
-        `provider` goes on record as the one about to be called. What two workers died with is
-        taken alone; what three died with is given up.
+        Which provider is about to be called goes on record: see `store.settling.provider_for`.
+        What two workers died with is taken alone; what three died with is given up; what one died
+        with is held where its policy says so.
         """
         ...
 

@@ -13,6 +13,7 @@ from tidings.core.models import (
     NotificationState,
     Recipient,
 )
+from tidings.core.policy import USUAL, SendPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,8 @@ class Acceptance:
     lane: Lane = Lane.NORMAL
     registration: Registration | None = None
     idempotency: IdempotencyRecord | None = None
+    #: what its sender calls it off by
+    cancel_key: str | None = None
 
 
 class AcceptStatus(StrEnum):
@@ -121,6 +124,9 @@ class PlannedDelivery:
     locale: str | None
     consent_version: int
     due_at: datetime
+    policy: SendPolicy = USUAL
+    #: not called any more from then on
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +187,20 @@ class PlanResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRequest:
+    """What a worker can start at once."""
+
+    channel: str
+    #: the integrations that may be called now, the one that is to be called first
+    providers: tuple[str, ...]
+    limit: int
+    #: seconds it is the worker's own
+    lease: float
+    #: served in this order
+    lanes: tuple[Lane, ...] = tuple(Lane)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
     """A delivery in this worker's hands until its lease ends, read with its event and its user."""
 
@@ -204,15 +224,25 @@ class Claimed:
     consent_version: int
     #: the user at this moment, preferences included; None if deleted
     recipient: Recipient | None
+    #: the integration that is on record as the one about to be called
+    provider: str
+    policy: SendPolicy = USUAL
+    #: when it was planned
+    created_at: datetime
+    expires_at: datetime | None = None
+    #: it was called off while it was in a worker's hands
+    cancelled: bool = False
+    #: a call's answer never came: it may have been taken
+    doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimResult:
-    """What one claim took, and what it gave up on instead."""
+    """What one claim took, and what it brought to an end instead."""
 
     taken: Sequence[Claimed] = ()
-    #: failed for good, because too many workers died with them in hand
-    given_up: Sequence[Claimed] = ()
+    #: failed, because too many workers died with them in hand, or held, because one did
+    ended: Sequence["Outcome"] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,12 +250,14 @@ class Attempt:
     """One provider call: who was called, how it ended, and when (UTC)."""
 
     provider: str
-    #: sent · transient · permanent · rejected · unknown
+    #: sent · found (it had been taken before) · transient · permanent · rejected · unknown
     outcome: str
     started_at: datetime
     finished_at: datetime
     error: str | None = None
     provider_id: str | None = None
+    #: why it went this way, where another integration would have come first
+    route: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,10 +268,14 @@ class Outcome:
     #: the state it goes to; `pending` gives it back or retries it
     state: DeliveryState
     reason: str | None = None
+    #: by which rule it came to its end
+    rule: str | None = None
     #: seconds until it is due again, with state `pending`
     due_in: float = 0.0
     #: None when no call was made
     attempt: Attempt | None = None
+    #: the provider was asked, and surely has nothing of it: no doubt is left
+    certain: bool = False
 
 
 class SettleStatus(StrEnum):

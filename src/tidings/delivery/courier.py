@@ -1,18 +1,20 @@
-"""Takes one claimed delivery to its outcome: re-check, render, call."""
+"""Takes one claimed delivery to its outcome: re-check, render, ask if in doubt, call."""
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from tidings.core.clock import Clock
 from tidings.core.errors import DeliveryError, OutcomeUnknown, TidingsError, Unavailable
 from tidings.core.models import Content, Message
-from tidings.core.ports import RetryPolicy, Send
+from tidings.core.policy import OnUnknown
+from tidings.core.ports import Find, RetryPolicy, Send
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, Outcome
 from tidings.delivery import outcomes
-from tidings.delivery.recheck import recheck
+from tidings.delivery.recheck import expired, recheck
 
 
 class Templates(Protocol):
@@ -32,6 +34,7 @@ class Courier:
         templates: Templates,
         provider: str,
         send: Send,
+        find: Find | None = None,
         retry: RetryPolicy,
         is_sure: Callable[[Claimed], bool],
         clock: Clock,
@@ -40,6 +43,7 @@ class Courier:
         self._templates = templates
         self._provider = provider
         self._send = send
+        self._find = find
         self._retry = retry
         self._is_sure = is_sure
         self._clock = clock
@@ -47,15 +51,14 @@ class Courier:
 
     async def carry(self, claimed: Claimed) -> Outcome:
         """To the end, or to the next try; raises nothing."""
-        refusal = recheck(claimed)
+        refusal = recheck(claimed, self._clock.now())
         if refusal is not None:
             return outcomes.refused(claimed, refusal)
         rendered = await self._rendered(claimed)
         if isinstance(rendered, Outcome):
             return rendered
-        if not self._is_sure(claimed):
-            self._quiet_log.warning("given back: the lease was over before the call could begin")
-            return outcomes.given_back(claimed)
+        if claimed.doubt and claimed.policy.on_unknown is OnUnknown.CHECK:
+            return await self._asked_first(claimed, rendered)
         return await self._called(claimed, rendered)
 
     async def _rendered(self, claimed: Claimed) -> Message | Outcome:
@@ -74,8 +77,33 @@ class Courier:
             return outcomes.failed(claimed, reason)
         return _message(claimed, content)
 
+    async def _asked_first(self, claimed: Claimed, message: Message) -> Outcome:
+        """Ask whether an earlier call was taken after all; call again only if it surely was not."""
+        if self._find is None:
+            return outcomes.unanswerable(claimed)
+        started_at = self._clock.now()
+        try:
+            receipt = await self._find(message)
+        except asyncio.CancelledError:
+            uncancel()
+            return outcomes.given_back(claimed)
+        except DeliveryError as error:
+            return outcomes.not_told(claimed, self._call(started_at), error, self._retry)
+        if receipt is not None:
+            return outcomes.found(claimed, self._call(started_at), receipt)
+        return replace(await self._called(claimed, message), certain=True)
+
     async def _called(self, claimed: Claimed, message: Message) -> Outcome:
         started_at = self._clock.now()
+        late = expired(claimed, started_at)
+        if late is not None:
+            return outcomes.refused(claimed, late)
+        if not self._is_sure(claimed):
+            self._quiet_log.warning("given back: the lease was over before the call could begin")
+            return outcomes.given_back(claimed)
+        return await self._attempted(claimed, message, started_at)
+
+    async def _attempted(self, claimed: Claimed, message: Message, started_at: datetime) -> Outcome:
         error: DeliveryError
         try:
             receipt = await self._send(message)

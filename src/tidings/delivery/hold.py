@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tidings.core.errors import Unavailable
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import Claimed, ClaimResult
+from tidings.core.work import Claimed, ClaimRequest, ClaimResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,24 +35,22 @@ class Hold:
         self._held: dict[str, _Held] = {}
         self._outage = False
 
-    async def claim(self, *, channel: str, provider: str, limit: int) -> ClaimResult:
+    async def claim(self, request: ClaimRequest) -> ClaimResult:
         """Take what is due; of what is in hand already only the epoch is new.
 
         Raises Unavailable.
         """
         await self._outlast()
-        until = _now() + self._lease_seconds
+        until = _now() + request.lease
         try:
-            result = await self._store.claim(
-                channel=channel, provider=provider, limit=limit, lease=self._lease_seconds
-            )
+            result = await self._store.claim(request)
         except Unavailable:
             self.note_outage()
             raise
         taken = [claimed for claimed in result.taken if claimed.id not in self._held]
         for claimed in result.taken:
             self._held[claimed.id] = _Held(claimed=claimed, until=until)
-        return ClaimResult(taken=taken, given_up=result.given_up)
+        return ClaimResult(taken=taken, ended=result.ended)
 
     def note_outage(self) -> None:
         """The database did not answer."""

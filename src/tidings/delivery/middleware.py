@@ -3,10 +3,10 @@
 import asyncio
 import time
 
-from tidings.core.errors import DeliveryError, OutcomeUnknown
+from tidings.core.errors import DeliveryError, OutcomeUnknown, TransientError
 from tidings.core.metrics import Metrics
 from tidings.core.models import Message, Receipt
-from tidings.core.ports import Middleware, Send
+from tidings.core.ports import Find, Finder, Middleware, Provider, Send
 from tidings.core.quiet_log import QuietLog
 from tidings.delivery.outcomes import SENT, attempt_outcome
 
@@ -61,6 +61,30 @@ def _clean(receipt: object, message: Message, quiet_log: QuietLog) -> Receipt:
         return receipt
     quiet_log.warning("the provider gave no proper receipt", delivery_id=message.id)
     return Receipt(provider_id=None if given is None else str(given))
+
+
+def contained_find(provider: Provider, *, seconds: float, quiet_log: QuietLog) -> Find | None:
+    """How a provider is asked whether it has a message, or None where it can't be asked."""
+    if not isinstance(provider, Finder):
+        return None
+    find = provider.find
+
+    async def contained(message: Message) -> Receipt | None:
+        try:
+            async with asyncio.timeout(seconds):
+                receipt = await find(message)
+        except DeliveryError:
+            raise
+        except TimeoutError as error:
+            raise TransientError(f"it did not answer within {seconds:g} s") from error
+        except Exception as error:
+            quiet_log.error("the provider broke its contract", error, delivery_id=message.id)
+            raise TransientError(
+                f"it failed in a way it should not ({type(error).__name__})"
+            ) from error
+        return None if receipt is None else _clean(receipt, message, quiet_log)
+
+    return contained
 
 
 def metered(metrics: Metrics, *, channel: str, provider: str) -> Middleware:

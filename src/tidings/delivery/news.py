@@ -11,9 +11,7 @@ from tidings.core.logs import get_logger
 from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL, DeliveryState, Event
 from tidings.core.ports import EventBus
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import Claimed, Outcome, Settled
-from tidings.delivery import outcomes
-from tidings.store.settling import GAVE_UP
+from tidings.core.work import Outcome, Settled
 
 #: seconds a publish may take; the news is a courtesy, the rows are the truth
 _PUBLISH_SECONDS = 5.0
@@ -41,12 +39,11 @@ class News:
             [each.outcome for each in settled if not each.fenced and _is_news(each.outcome)]
         )
 
-    def tell_given_up(self, claimed: Sequence[Claimed]) -> None:
+    def tell_ended(self, ended: Sequence[Outcome]) -> None:
         """Likewise for those that no worker will take again."""
-        given_up = [outcomes.failed(one, GAVE_UP) for one in claimed]
-        for outcome in given_up:
+        for outcome in ended:
             _log_outcome(_words(outcome), outcome)
-        self._spread(given_up)
+        self._spread(ended)
 
     def event(self, told: Sequence[Outcome]) -> Event:
         """The event for one batch; it holds ids and reasons, no addresses."""

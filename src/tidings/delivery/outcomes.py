@@ -1,22 +1,27 @@
 """What becomes of a delivery after each kind of end: pure."""
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from tidings.core.errors import (
     AddressRejected,
     DeliveryError,
     OutcomeUnknown,
     PermanentError,
+    TransientError,
 )
 from tidings.core.models import DeliveryState, Receipt
+from tidings.core.policy import NoMore, OnUnknown
 from tidings.core.ports import RetryPolicy
 from tidings.core.work import Attempt, Claimed, Outcome
-from tidings.delivery.recheck import Refusal
+from tidings.delivery.recheck import Refusal, expired
+from tidings.store.settling import UNKNOWN_OUTCOME
 
 SENT = "sent"
+FOUND = "found"
 REJECTED = "rejected"
+TEMPLATE = "template"
 _REASON_LIMIT = 500
 #: what a database or a reader of logs can't take: control characters, lone surrogates
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -42,31 +47,58 @@ def attempt_outcome(error: DeliveryError) -> str:
 
 def sent(claimed: Claimed, call: Call, receipt: Receipt) -> Outcome:
     """The provider took it."""
-    provider_id = plain(receipt.provider_id) if receipt.provider_id else None
-    attempt = _attempt(call, SENT, error=None, provider_id=provider_id)
-    return Outcome(claimed=claimed, state=DeliveryState.SENT, attempt=attempt)
+    return Outcome(claimed=claimed, state=DeliveryState.SENT, attempt=_taken(call, SENT, receipt))
+
+
+def found(claimed: Claimed, call: Call, receipt: Receipt) -> Outcome:
+    """The provider was asked, and had taken it before."""
+    return Outcome(claimed=claimed, state=DeliveryState.SENT, attempt=_taken(call, FOUND, receipt))
 
 
 def not_sent(claimed: Claimed, call: Call, error: DeliveryError, retry: RetryPolicy) -> Outcome:
     """The call ended in an error: another try later, or the end."""
     reason = plain(str(error)) or type(error).__name__
     attempt = _attempt(call, attempt_outcome(error), error=reason, provider_id=None)
-    wait = retry(claimed.tries + 1, error)
-    if wait is None:
-        return Outcome(claimed=claimed, state=DeliveryState.FAILED, reason=reason, attempt=attempt)
-    return Outcome(
-        claimed=claimed, state=DeliveryState.PENDING, reason=reason, due_in=wait, attempt=attempt
-    )
+    unknown = isinstance(error, OutcomeUnknown)
+    following = retry(claimed, error, call.finished_at)
+    if unknown and _is_held(claimed, following):
+        return _held(claimed, reason, attempt)
+    if isinstance(following, NoMore):
+        return Outcome(
+            claimed=claimed,
+            state=DeliveryState.FAILED,
+            reason=reason,
+            rule=following,
+            attempt=attempt,
+        )
+    return _later(claimed, call.finished_at, following, reason, attempt)
+
+
+def not_told(claimed: Claimed, call: Call, error: DeliveryError, retry: RetryPolicy) -> Outcome:
+    """The provider was asked whether it has it, and could not tell: still nobody knows."""
+    reason = plain(f"Asked whether it has it, {call.provider} could not tell: {error}")
+    attempt = _attempt(call, "unknown", error=reason, provider_id=None)
+    asked = getattr(error, "retry_after", None)
+    following = retry(claimed, TransientError(reason, retry_after=asked), call.finished_at)
+    if isinstance(following, NoMore):
+        return _held(claimed, reason, attempt)
+    return _later(claimed, call.finished_at, following, reason, attempt)
+
+
+def unanswerable(claimed: Claimed) -> Outcome:
+    """It may have been taken, and its provider can't be asked."""
+    reason = f"It may have been sent, and {claimed.provider} can't be asked whether it has it."
+    return _held(claimed, reason, None)
 
 
 def refused(claimed: Claimed, refusal: Refusal) -> Outcome:
     """The re-check said no."""
-    return Outcome(claimed=claimed, state=refusal.state, reason=refusal.reason)
+    return Outcome(claimed=claimed, state=refusal.state, reason=refusal.reason, rule=refusal.rule)
 
 
 def failed(claimed: Claimed, reason: str) -> Outcome:
     """It can't even be rendered."""
-    return Outcome(claimed=claimed, state=DeliveryState.FAILED, reason=plain(reason))
+    return Outcome(claimed=claimed, state=DeliveryState.FAILED, reason=plain(reason), rule=TEMPLATE)
 
 
 def given_back(claimed: Claimed, *, due_in: float = 0.0) -> Outcome:
@@ -77,6 +109,38 @@ def given_back(claimed: Claimed, *, due_in: float = 0.0) -> Outcome:
 def plain(text: str) -> str:
     """A stranger's words, fit for one line and any database."""
     return " ".join(_UNPRINTABLE.sub(" ", text).split())[:_REASON_LIMIT]
+
+
+def _is_held(claimed: Claimed, following: float | NoMore) -> bool:
+    """Whether an unknown outcome waits for a person: one that is to be known is never given up."""
+    wanted = claimed.policy.on_unknown
+    gave_up = isinstance(following, NoMore)
+    return wanted is OnUnknown.HOLD or (wanted is OnUnknown.CHECK and gave_up)
+
+
+def _held(claimed: Claimed, reason: str, attempt: Attempt | None) -> Outcome:
+    return Outcome(
+        claimed=claimed,
+        state=DeliveryState.HELD,
+        reason=reason,
+        rule=UNKNOWN_OUTCOME,
+        attempt=attempt,
+    )
+
+
+def _later(claimed: Claimed, now: datetime, wait: float, reason: str, attempt: Attempt) -> Outcome:
+    """Another try, unless it would come too late for anybody."""
+    late = expired(claimed, now + timedelta(seconds=wait))
+    if late is not None:
+        return replace(refused(claimed, late), attempt=attempt)
+    return Outcome(
+        claimed=claimed, state=DeliveryState.PENDING, reason=reason, due_in=wait, attempt=attempt
+    )
+
+
+def _taken(call: Call, outcome: str, receipt: Receipt) -> Attempt:
+    provider_id = plain(receipt.provider_id) if receipt.provider_id else None
+    return _attempt(call, outcome, error=None, provider_id=provider_id)
 
 
 def _attempt(call: Call, outcome: str, *, error: str | None, provider_id: str | None) -> Attempt:

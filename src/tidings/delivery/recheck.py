@@ -1,9 +1,12 @@
 """The last look before a call: whether the person may still be told. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from tidings.core.models import DeliveryState, Lane, Recipient
+from tidings.core.policy import EXPIRED, out_of_date
 from tidings.core.work import Claimed
+from tidings.store.settling import CANCELLED
 from tidings.users.consent import consent
 
 
@@ -16,8 +19,23 @@ class Refusal:
     reason: str
 
 
-def recheck(claimed: Claimed) -> Refusal | None:
-    """None to send; else why not. Decided by the user as read with the claim."""
+def recheck(claimed: Claimed, now: datetime) -> Refusal | None:
+    """None to send; else why not. Decided by delivery and user as read with the claim."""
+    if claimed.cancelled:
+        reason = "It was called off before it was sent."
+        return Refusal(state=DeliveryState.CANCELLED, rule=CANCELLED, reason=reason)
+    return expired(claimed, now) or _unwanted(claimed)
+
+
+def expired(claimed: Claimed, at: datetime) -> Refusal | None:
+    """Why it is not called at that moment, if it is of no use to anybody by then."""
+    reason = out_of_date(claimed.expires_at, at)
+    if reason is None:
+        return None
+    return Refusal(state=DeliveryState.EXPIRED, rule=EXPIRED, reason=reason)
+
+
+def _unwanted(claimed: Claimed) -> Refusal | None:
     recipient = claimed.recipient
     if recipient is None:
         return _suppressed("user_gone", "The user was deleted after this was planned.")

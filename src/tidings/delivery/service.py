@@ -10,10 +10,10 @@ from tidings.core.ids import Ids
 from tidings.core.metrics import Metrics
 from tidings.core.ports import EventBus, Provider, RetryPolicy, Store
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import Claimed
+from tidings.core.work import Claimed, ClaimRequest
 from tidings.delivery.courier import Courier, Templates
 from tidings.delivery.hold import Hold
-from tidings.delivery.middleware import containment, metered, timeout, wrapped
+from tidings.delivery.middleware import contained_find, containment, metered, timeout, wrapped
 from tidings.delivery.news import News
 from tidings.delivery.settler import RejectAddress, Settler
 from tidings.delivery.window import Claim, Window
@@ -52,6 +52,7 @@ class DeliveryService:
         call_seconds: float = 330.0,
     ) -> None:
         self._drain_seconds = drain_seconds
+        self._lease_seconds = lease_seconds
         quiet_log = QuietLog("delivery")
         self._news = News(
             bus=bus,
@@ -85,6 +86,7 @@ class DeliveryService:
                 templates=templates,
                 provider=name,
                 send=send,
+                find=contained_find(provider, seconds=call_seconds, quiet_log=quiet_log),
                 retry=retry,
                 is_sure=self._hold.is_sure,
                 clock=clock,
@@ -146,8 +148,12 @@ class DeliveryService:
 
     def _claim_on(self, channel: str, provider: str) -> Claim:
         async def claim(limit: int) -> Sequence[Claimed]:
-            result = await self._hold.claim(channel=channel, provider=provider, limit=limit)
-            self._news.tell_given_up(result.given_up)
+            result = await self._hold.claim(
+                ClaimRequest(
+                    channel=channel, providers=(provider,), limit=limit, lease=self._lease_seconds
+                )
+            )
+            self._news.tell_ended(result.ended)
             return result.taken
 
         return claim

@@ -107,7 +107,13 @@ class WorkflowBody(Definition):
     def workflow(self, key: str) -> Workflow:
         """The workflow under the key of the address. Raises pydantic.ValidationError."""
         return Workflow(
-            key=key, on=self.on, steps=self.steps, once=self.once, critical=self.critical
+            key=key,
+            on=self.on,
+            steps=self.steps,
+            once=self.once,
+            critical=self.critical,
+            on_unknown=self.on_unknown,
+            retry=self.retry,
         )
 
 
@@ -155,6 +161,8 @@ class WorkflowOut(Definition):
             steps=workflow.steps,
             once=workflow.once,
             critical=workflow.critical,
+            on_unknown=workflow.on_unknown,
+            retry=workflow.retry,
         )
 
 

@@ -20,6 +20,8 @@ class ExplainedAttempt:
     outcome: str
     error: str | None
     fenced: bool
+    #: why it went this way, where another integration would have come first
+    route: str | None
     started_at: datetime
     finished_at: datetime | None
 
@@ -36,7 +38,10 @@ class ExplainedDelivery:
     template_version: str
     state: str
     reason: str | None
+    #: by which rule it came to its end
+    rule: str | None
     due_at: datetime | None
+    expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
     attempts: tuple[ExplainedAttempt, ...]
@@ -102,12 +107,34 @@ def read_explanation(connection: sa.Connection, key: str) -> Explanation | None:
     )
 
 
+def read_notification(
+    connection: sa.Connection, notification_id: str
+) -> tuple[str, str, ExplainedNotification] | None:
+    """A notification with its event's source and id there, or None."""
+    query = (
+        sa.select(notifications, events.c.source, events.c.source_id)
+        .join(events, events.c.id == notifications.c.event_id)
+        .where(notifications.c.id == notification_id)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    (explained,) = _explained(connection, [row])
+    return row.source, row.source_id, explained
+
+
 def _notifications(connection: sa.Connection, key: str) -> tuple[ExplainedNotification, ...]:
     rows = connection.execute(
         sa.select(notifications)
         .where(notifications.c.event_id == key)
         .order_by(notifications.c.workflow)
     ).all()
+    return _explained(connection, rows)
+
+
+def _explained(
+    connection: sa.Connection, rows: Sequence[sa.Row[Any]]
+) -> tuple[ExplainedNotification, ...]:
     sent = _deliveries(connection, [row.id for row in rows])
     return tuple(
         ExplainedNotification(
@@ -165,7 +192,9 @@ def _delivery(row: sa.Row[Any], tried: Sequence[ExplainedAttempt]) -> ExplainedD
         template_version=row.template_version,
         state=row.state,
         reason=row.reason,
+        rule=row.rule,
         due_at=row.due_at,
+        expires_at=row.expires_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
         attempts=tuple(tried),
@@ -188,6 +217,7 @@ def _attempts(
             outcome=row.outcome,
             error=row.error,
             fenced=row.fenced,
+            route=row.route,
             started_at=row.started_at,
             finished_at=row.finished_at,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tidings.core.ids import derived
 from tidings.core.models import (
@@ -15,6 +15,7 @@ from tidings.core.models import (
     Recipient,
     Verdict,
 )
+from tidings.core.policy import EXPIRED, out_of_date
 from tidings.core.work import (
     DueEvent,
     DueNotification,
@@ -180,6 +181,9 @@ class _Run:
 
     def _send(self, index: int, step: ChannelStep) -> _Planned:
         channel = step.channel
+        late = out_of_date(self._expiry(index, step), self.now)
+        if late is not None:
+            return self._skip(index, channel, EXPIRED, late)
         addresses = self._addresses(channel)
         if not addresses:
             return self._skip(index, channel, "no_address", self._no_address(channel))
@@ -187,6 +191,14 @@ class _Run:
         if not wish.allowed:
             return self._skip(index, channel, wish.rule, wish.reason)
         return self._deliver(index, step, addresses, wish)
+
+    def _expiry(self, index: int, step: ChannelStep) -> datetime | None:
+        """When the step is of no use any more; a time that is yet to come begins now."""
+        if step.expires_after is None:
+            return None
+        waits = [each.duration for each in self.workflow.steps[:index] if isinstance(each, Delay)]
+        meant_for = min(self.event.time, self.now) + sum(waits, timedelta(0))
+        return min(meant_for, self.now) + timedelta(seconds=step.expires_after)
 
     def _addresses(self, channel: str) -> tuple[str, ...]:
         """Where the user is reached; a direct message goes to its own address or nowhere."""
@@ -224,6 +236,8 @@ class _Run:
                     locale=template.locale or self.recipient.locale,
                     consent_version=self.recipient.consent_version,
                     due_at=self.now,
+                    policy=self.workflow.policy,
+                    expires_at=self._expiry(index, step),
                 )
                 for address in addresses
             ),

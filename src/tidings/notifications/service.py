@@ -14,9 +14,14 @@ from tidings.core.ports import EventBus, Store
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import DueEvent, DueNotification, EventPlan, PlannedNotification, PlanResult
 from tidings.notifications.catalog import Catalog
-from tidings.notifications.explanation import Explanation, read_explanation
+from tidings.notifications.explanation import (
+    Explanation,
+    read_explanation,
+    read_notification,
+)
 from tidings.notifications.planner import plan_event, plan_on
 from tidings.notifications.recent import EventSummary, read_recent
+from tidings.notifications.timeline import NotificationTimeline, timeline
 from tidings.notifications.workflows import WorkflowService
 from tidings.templates.service import TemplateService
 
@@ -112,6 +117,19 @@ class NotificationService:
         if found is None:
             raise NotFound(f"there is no event {event_id}", field="event_id")
         return found
+
+    async def timeline(self, notification_id: str) -> NotificationTimeline:
+        """What happened to one notification, when, and by which rule. Raises NotFound."""
+        found = await self._store.run(lambda to: read_notification(to, notification_id))
+        if found is None:
+            raise NotFound(f"there is no notification {notification_id}", field="notification_id")
+        source, event_id, notification = found
+        return NotificationTimeline(
+            event_id=event_id,
+            source=source,
+            notification=notification,
+            timeline=timeline(notification),
+        )
 
     async def recent(self, limit: int = 20) -> Sequence[EventSummary]:
         """The events accepted last, newest first."""

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from tidings.core.models import IN_APP
 from tidings.core.names import CHANNEL, KEY
+from tidings.core.policy import USUAL, OnUnknown, RetryRule, SendPolicy
 from tidings.notifications.fields import EVENT_TYPE
 
 Key = Annotated[str, pydantic.Field(pattern=f"^{KEY}$")]
@@ -25,6 +26,9 @@ def _whole(value: object) -> object:
 
 
 Amount = Annotated[int, pydantic.Field(ge=0, le=100_000_000), pydantic.BeforeValidator(_whole)]
+#: up to a year and a day
+Seconds = Annotated[int, pydantic.Field(ge=1, le=31_622_400), pydantic.BeforeValidator(_whole)]
+Attempts = Annotated[int, pydantic.Field(ge=1, le=1000), pydantic.BeforeValidator(_whole)]
 
 
 def _require_kind(schema: dict[str, Any]) -> None:
@@ -32,21 +36,24 @@ def _require_kind(schema: dict[str, Any]) -> None:
     schema["required"] = [*(name for name in required if name != "kind"), "kind"]
 
 
-_STRICT = pydantic.ConfigDict(
-    extra="forbid",
-    strict=True,
-    json_schema_extra=_require_kind,
-    json_schema_serialization_defaults_required=True,
+_PLAIN = pydantic.ConfigDict(
+    extra="forbid", strict=True, json_schema_serialization_defaults_required=True
 )
+_STRICT = _PLAIN | pydantic.ConfigDict(json_schema_extra=_require_kind)
 _LONGEST = timedelta(days=366)
 
 
 @dataclass(frozen=True, config=_STRICT)
 class ChannelStep:
-    """Send a template to every address the user has on a channel."""
+    """Send a template to every address the user has on a channel.
+
+    After `expires_after` seconds it is of no use any more. They count from the time of the event,
+    or, after delays, from when these should be over.
+    """
 
     channel: Channel
     template: Key
+    expires_after: Seconds | None = dataclasses.field(default=None, kw_only=True)
     kind: Literal["channel"] = dataclasses.field(default="channel", kw_only=True)
 
 
@@ -91,14 +98,41 @@ class Delay:
 Step = Annotated[ChannelStep | Delay, pydantic.Field(discriminator="kind")]
 
 
-def Email(template: str) -> ChannelStep:  # noqa: N802 (reads as what it makes: a step)
+@dataclass(frozen=True, config=_PLAIN)
+class Retry:
+    """How often and how long to try: what is left out is as usual for the channel.
+
+    Times are in seconds. With `attempts` or `max_age` neither of the channel's own bounds counts.
+    """
+
+    _: dataclasses.KW_ONLY
+    #: calls in all
+    attempts: Attempts | None = None
+    #: since it was planned
+    max_age: Seconds | None = None
+    #: the first wait, which doubles with each call, and the longest
+    base: Seconds | None = None
+    cap: Seconds | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _in_order(self) -> "Retry":
+        if self.base is not None and self.cap is not None and self.cap < self.base:
+            raise ValueError("cap is the longest wait: it can't be shorter than base, the first")
+        return self
+
+
+def Email(  # noqa: N802 (reads as what it makes: a step)
+    template: str, *, expires_after: int | None = None
+) -> ChannelStep:
     """Send a template by e-mail."""
-    return ChannelStep("email", template)
+    return ChannelStep("email", template, expires_after=expires_after)
 
 
-def InApp(template: str) -> ChannelStep:  # noqa: N802 (reads as what it makes: a step)
+def InApp(  # noqa: N802 (reads as what it makes: a step)
+    template: str, *, expires_after: int | None = None
+) -> ChannelStep:
     """Put a template into the user's feed."""
-    return ChannelStep(IN_APP, template)
+    return ChannelStep(IN_APP, template, expires_after=expires_after)
 
 
 def _ends_with_a_message(steps: Sequence[Step]) -> Sequence[Step]:
@@ -128,6 +162,10 @@ class Definition(pydantic.BaseModel):
     once: bool = False
     #: users can't opt out, and it goes before all else
     critical: bool = False
+    #: what becomes of a message whose call got no answer: it may have been taken, or not
+    on_unknown: Literal["retry", "check", "hold"] = "retry"
+    #: None tries as is usual for the channel
+    retry: Retry | None = None
 
 
 class Workflow(Definition):
@@ -139,7 +177,24 @@ class Workflow(Definition):
     key: Key
 
     @property
+    def content(self) -> dict[str, Any]:
+        """What is kept: fields that came later only where they say something.
+
+        So the workflows of an earlier release keep their versions, and can be read by it.
+        """
+        unsaid = {"on_unknown"} if self.on_unknown == "retry" else set()
+        return self.model_dump(mode="json", exclude_none=True, exclude=unsaid)
+
+    @property
     def version(self) -> str:
         """A hash of the content: the same content, the same version."""
-        content = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        content = orjson.dumps(self.content, option=orjson.OPT_SORT_KEYS)
         return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+    @property
+    def policy(self) -> SendPolicy:
+        """What each of its deliveries is told to do when sending goes wrong."""
+        if self.on_unknown == "retry" and self.retry is None:
+            return USUAL
+        wanted = None if self.retry is None else RetryRule(**dataclasses.asdict(self.retry))
+        return SendPolicy(on_unknown=OnUnknown(self.on_unknown), retry=wanted)

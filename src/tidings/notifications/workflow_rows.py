@@ -150,7 +150,7 @@ def _publish(connection: sa.Connection, workflow: Workflow, origin: Origin, now:
     row = insert(connection, table).values(
         key=workflow.key,
         version=workflow.version,
-        content=workflow.model_dump(mode="json"),
+        content=workflow.content,
         status="published",
         origin=origin.value,
         created_at=now,

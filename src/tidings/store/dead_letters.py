@@ -25,6 +25,8 @@ class DeadLetter:
     #: the original envelope, or its raw text where it could not be read
     entry: Any
     created_at: datetime
+    #: when it was handed on after all
+    replayed_at: datetime | None
 
 
 class DeadLetters:

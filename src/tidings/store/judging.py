@@ -127,6 +127,7 @@ def event_row(item: Item) -> list[object]:
         item.data,
         event.time,
         acceptance.lane,
+        acceptance.cancel_key,
     ]
 
 

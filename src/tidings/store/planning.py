@@ -257,7 +257,14 @@ def _delivery_row(planned: Planned, delivery: PlannedDelivery) -> list[object]:
         delivery.locale,
         delivery.consent_version,
         delivery.due_at,
+        _policy_text(delivery),
+        delivery.expires_at,
     ]
+
+
+def _policy_text(delivery: PlannedDelivery) -> str | None:
+    kept = delivery.policy.kept
+    return None if kept is None else json_text(kept)
 
 
 def _put_off(due: Due[Work], error: Exception) -> PutOff:

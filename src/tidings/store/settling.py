@@ -1,10 +1,13 @@
 """What claiming and settling decide, whichever the database: pure, no statement in it."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+import orjson
+
 from tidings.core.models import DeliveryState, Event, Lane, Recipient
+from tidings.core.policy import OnUnknown, SendPolicy
 from tidings.core.work import Attempt, Claimed, Outcome, Settled, SettleStatus
 from tidings.store.rows import Row, storable
 
@@ -16,6 +19,11 @@ ALONE_FROM = MOST_LAPSES - 1
 
 GAVE_UP = f"{MOST_LAPSES} workers died with this message in hand"
 WORKER_DIED = "the worker died before an answer was recorded"
+HELD = "the worker died during the call, so that nobody knows whether it was taken"
+CALLED_OFF = "It was called off while a call was under way, so there is no other."
+
+#: the rules by which a claim or a settlement brings a delivery to its end
+WORKERS_DIED, UNKNOWN_OUTCOME, CANCELLED = "workers_died", "unknown_outcome", "cancelled"
 
 #: outcomes of a call after which another is worth trying
 _RETRYABLE = frozenset({"transient", "unknown"})
@@ -36,7 +44,15 @@ class Standing:
     fenced: bool
 
 
-def to_claimed(row: Row, *, event: Event, recipient: Recipient | None) -> Claimed:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """The times of a claimed row, as each database reads them."""
+
+    created_at: datetime
+    expires_at: datetime | None
+
+
+def to_claimed(row: Row, times: Times, *, event: Event, recipient: Recipient | None) -> Claimed:
     """A claimed delivery from the columns every statement calls by these names."""
     return Claimed(
         id=row["id"],
@@ -55,6 +71,45 @@ def to_claimed(row: Row, *, event: Event, recipient: Recipient | None) -> Claime
         locale=row["locale"],
         consent_version=row["consent_version"],
         recipient=recipient,
+        provider=row["provider"],
+        policy=SendPolicy.of(orjson.loads(row["policy"]) if row["policy"] else None),
+        created_at=times.created_at,
+        expires_at=times.expires_at,
+        cancelled=bool(row["cancelled"]),
+        doubt=bool(row["doubt"]),
+    )
+
+
+def end_of(lapses: int, *, lapsed: bool, on_unknown: str | None) -> str | None:
+    """The state in which a claim ends a delivery instead of taking it, or None."""
+    if lapses >= MOST_LAPSES:
+        return DeliveryState.FAILED
+    return DeliveryState.HELD if lapsed and on_unknown == OnUnknown.HOLD else None
+
+
+def provider_for(
+    providers: Sequence[str], *, last: str | None, tries: int, doubt: bool, on_unknown: str | None
+) -> str:
+    """Which of the providers that may be called gets a delivery whose last call went to `last`.
+
+    In doubt it stays where it may have been taken, unless a repeat elsewhere is allowed; after a
+    failure that is certain another one is called, if there is one.
+    """
+    first, other = providers[0], providers[min(1, len(providers) - 1)]
+    if doubt and last is not None:
+        stays = last in providers or on_unknown not in (None, OnUnknown.RETRY)
+        return last if stays else first
+    return other if tries and last == first else first
+
+
+def ended(claimed: Claimed, state: str) -> Outcome:
+    """What a claim brought to its end, as an outcome like any other."""
+    gave_up = state == DeliveryState.FAILED
+    return Outcome(
+        claimed=claimed,
+        state=DeliveryState(state),
+        reason=GAVE_UP if gave_up else HELD,
+        rule=WORKERS_DIED if gave_up else UNKNOWN_OUTCOME,
     )
 
 
@@ -72,7 +127,10 @@ def first_of_each(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
 
 
 def judge(
-    outcomes: Sequence[Outcome], in_hand: Set[Hand], standing: Mapping[Hand, Standing]
+    outcomes: Sequence[Outcome],
+    in_hand: Set[Hand],
+    called_off: Set[Hand],
+    standing: Mapping[Hand, Standing],
 ) -> list[Settled]:
     """An answer for each outcome; `standing` tells of the hands that were not in hand."""
     left = set(in_hand)
@@ -82,8 +140,15 @@ def judge(
         if hand(outcome) not in left:
             status = _late(outcome, standing.get(hand(outcome)))
         left.discard(hand(outcome))
-        settled.append(Settled(outcome=outcome, status=status))
+        counts = status is SettleStatus.SETTLED
+        written = settled_as(outcome, called_off) if counts else outcome
+        settled.append(Settled(outcome=written, status=status))
     return settled
+
+
+def settled_as(outcome: Outcome, called_off: Set[Hand]) -> Outcome:
+    """The outcome as it is written: what was called off gets no other try."""
+    return _called_off(outcome) if hand(outcome) in called_off else outcome
 
 
 def outcome_row(outcome: Outcome) -> list[object]:
@@ -102,12 +167,14 @@ def outcome_row(outcome: Outcome) -> list[object]:
         _is_answered(attempt),
         _figure(outcome),
         *_attempt_columns(attempt),
+        outcome.rule,
+        _doubt(outcome),
     ]
 
 
 def _attempt_columns(attempt: Attempt | None) -> list[object]:
     if attempt is None:
-        return [None] * 6
+        return [None] * 7
     return [
         attempt.provider,
         _text(attempt.provider_id),
@@ -115,7 +182,24 @@ def _attempt_columns(attempt: Attempt | None) -> list[object]:
         _text(attempt.error),
         attempt.started_at,
         attempt.finished_at,
+        attempt.route,
     ]
+
+
+def _doubt(outcome: Outcome) -> bool | None:
+    """Whether it may have been taken; None leaves what was known before."""
+    if outcome.attempt is not None and outcome.attempt.outcome == "unknown":
+        return True
+    return False if outcome.certain else None
+
+
+def _called_off(outcome: Outcome) -> Outcome:
+    """Instead of another try; any other outcome stands."""
+    if outcome.state is not DeliveryState.PENDING:
+        return outcome
+    return replace(
+        outcome, state=DeliveryState.CANCELLED, reason=CALLED_OFF, rule=CANCELLED, due_in=0.0
+    )
 
 
 def _text(text: str | None) -> str | None:
@@ -146,7 +230,8 @@ def _late(outcome: Outcome, standing: Standing | None) -> SettleStatus:
 
 def _is_recorded(outcome: Outcome, standing: Standing) -> bool:
     attempt = outcome.attempt
-    if standing.fenced or standing.state != outcome.state:
+    states = {outcome.state, _called_off(outcome).state}
+    if standing.fenced or standing.state not in states:
         return False
     if attempt is None:
         return standing.outcome is None

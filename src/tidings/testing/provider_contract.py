@@ -8,7 +8,7 @@ import pytest
 from tidings.core.errors import DeliveryError
 from tidings.core.ids import Ids
 from tidings.core.models import Content, Message, Receipt
-from tidings.core.ports import Provider
+from tidings.core.ports import Finder, Provider
 
 _ids = Ids()
 
@@ -113,6 +113,18 @@ class ProviderContract:
             await asyncio.wait([task])
 
         assert isinstance(await provider.send(self.message()), Receipt)
+
+    async def test_it_never_finds_what_it_was_not_given(self, provider: Provider) -> None:
+        """A provider that can be asked answers, or says by a DeliveryError that it can't tell."""
+        if not isinstance(provider, Finder):
+            pytest.skip("it can't be asked")
+        message = self.message()
+
+        with suppress(DeliveryError):
+            assert await provider.find(message) is None
+        await provider.send(message)
+        with suppress(DeliveryError):
+            assert isinstance(await provider.find(message), Receipt | None)
 
     async def test_closing_twice_is_fine(self, provider: Provider) -> None:
         """Whoever cleans up need not know who else did."""

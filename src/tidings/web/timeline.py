@@ -4,14 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidings.core.models import UNDER_WAY, Decision
-from tidings.notifications.explanation import (
-    ExplainedAttempt,
-    ExplainedDelivery,
-    ExplainedNotification,
-    Explanation,
-)
+from tidings.notifications.explanation import ExplainedNotification, Explanation
 from tidings.notifications.recent import EventSummary
+from tidings.notifications.timeline import ATTEMPT, TimelineEntry
+from tidings.notifications.timeline import timeline as told_of
 
 #: states after which nothing more happens, other than well
 UNHAPPY_ENDS = frozenset({"failed", "suppressed", "skipped", "expired", "cancelled", "held"})
@@ -102,7 +98,7 @@ def open_reasons(event: Explanation) -> tuple[str, ...]:
 def timeline(event: Explanation) -> tuple[Entry, ...]:
     """Everything that is known about an event, in the order it happened."""
     accepted = Entry(at=event.accepted_at, badge=badge("accepted"), what=event.type)
-    later = [entry for run in event.notifications for entry in _entries_of(run)]
+    later = [_entry(told) for run in event.notifications for told in told_of(run)]
     return (accepted, *sorted(later, key=lambda entry: entry.at))
 
 
@@ -116,42 +112,12 @@ def _reasons_of(run: ExplainedNotification) -> Iterator[str]:
             yield delivery.reason
 
 
-def _entries_of(run: ExplainedNotification) -> Iterator[Entry]:
-    for decision in run.decisions:
-        yield _decided(run, decision)
-    for delivery in run.deliveries:
-        for attempt in delivery.attempts:
-            yield _attempted(delivery, attempt)
-        if delivery.state not in UNDER_WAY:
-            yield _ended(delivery)
-
-
-def _decided(run: ExplainedNotification, decision: Decision) -> Entry:
-    step = "" if decision.step is None else f", step {decision.step + 1}"
-    channel = f", {decision.channel}" if decision.channel else ""
+def _entry(told: TimelineEntry) -> Entry:
+    label = f"call {told.result}" if told.kind == ATTEMPT else ""
     return Entry(
-        at=decision.at,
-        badge=badge(str(decision.verdict)),
-        what=f"workflow {run.workflow}{step}{channel}",
-        why=decision.reason,
-        rule=decision.rule,
-    )
-
-
-def _attempted(delivery: ExplainedDelivery, attempt: ExplainedAttempt) -> Entry:
-    late = " (came too late and changed nothing)" if attempt.fenced else ""
-    return Entry(
-        at=attempt.finished_at or attempt.started_at,
-        badge=badge(attempt.outcome, f"call {attempt.outcome}"),
-        what=f"{delivery.channel} by {attempt.provider}{late}",
-        why=attempt.error,
-    )
-
-
-def _ended(delivery: ExplainedDelivery) -> Entry:
-    return Entry(
-        at=delivery.updated_at,
-        badge=badge(delivery.state),
-        what=f"{delivery.channel}, template {delivery.template}",
-        why=delivery.reason,
+        at=told.at,
+        badge=badge(told.result, label),
+        what=told.what,
+        why=told.reason,
+        rule=told.rule,
     )

@@ -87,7 +87,11 @@ def test_both_clients_have_the_same_resources() -> None:
 @pytest.mark.parametrize(
     ("client", "in_process", "both"),
     [
-        (AsyncClient, NotificationSystem, {"trigger", "register", "send", "explain", "settled"}),
+        (
+            AsyncClient,
+            NotificationSystem,
+            {"trigger", "register", "send", "explain", "timeline", "settled"},
+        ),
         (Users, UserService, {"put", "get", "preferences", "set_preferences"}),
         (Workflows, WorkflowService, {"put", "get", "list"}),
         (Templates, TemplateService, {"put", "get", "list", "withdraw"}),

@@ -36,6 +36,8 @@ CLAIMED = Claimed(
     locale="en",
     consent_version=3,
     recipient=ADA,
+    provider="smtp",
+    created_at=NOW,
 )
 
 

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from tidings.core.errors import (
     TransientError,
 )
 from tidings.core.models import DeliveryState, Receipt
+from tidings.core.policy import OnUnknown, RetryRule, SendPolicy
 from tidings.delivery import outcomes
 from tidings.delivery.retry import exponential
 
@@ -42,7 +45,72 @@ def test_the_number_of_the_attempt_counts_what_was_tried_before() -> None:
     last = outcomes.not_sent(claimed(tries=47), CALL, TransientError("x"), RETRY)
 
     assert (outcome.state, outcome.due_in) == (DeliveryState.PENDING, 16)
-    assert last.state == DeliveryState.FAILED
+    assert (last.state, last.rule) == (DeliveryState.FAILED, "gave_up")
+
+
+@pytest.mark.parametrize(
+    ("error", "rule"),
+    [
+        (PermanentError("x"), "permanent"),
+        (AddressRejected("x"), "rejected"),
+        (TransientError("x", retry_after=61), "too_old"),
+    ],
+)
+def test_every_end_names_its_rule(error: DeliveryError, rule: str) -> None:
+    policy = SendPolicy(retry=RetryRule(max_age=60))
+
+    outcome = outcomes.not_sent(claimed(policy=policy), CALL, error, RETRY)
+
+    assert (outcome.state, outcome.rule) == (DeliveryState.FAILED, rule)
+
+
+def test_what_can_not_be_rendered_fails_by_its_template() -> None:
+    assert outcomes.failed(claimed(), "line 3").rule == "template"
+
+
+def test_an_unknown_outcome_is_held_where_at_most_one_call_is_wanted() -> None:
+    policy = SendPolicy(on_unknown=OnUnknown.HOLD)
+
+    unknown = outcomes.not_sent(claimed(policy=policy), CALL, OutcomeUnknown("x"), RETRY)
+    failed = outcomes.not_sent(claimed(policy=policy), CALL, TransientError("x"), RETRY)
+
+    assert (unknown.state, unknown.rule) == (DeliveryState.HELD, "unknown_outcome")
+    assert unknown.attempt is not None
+    assert failed.state == DeliveryState.PENDING
+
+
+def test_what_is_to_be_known_is_held_rather_than_given_up() -> None:
+    last = claimed(tries=47, policy=SendPolicy(on_unknown=OnUnknown.CHECK))
+
+    unknown = outcomes.not_sent(last, CALL, OutcomeUnknown("x"), RETRY)
+    failed = outcomes.not_sent(last, CALL, TransientError("x"), RETRY)
+    untold = outcomes.not_told(last, CALL, TransientError("x"), RETRY)
+
+    assert {unknown.state, untold.state} == {DeliveryState.HELD}
+    assert (failed.state, failed.rule) == (DeliveryState.FAILED, "gave_up")
+
+
+def test_a_provider_that_can_not_tell_is_asked_again_when_it_says() -> None:
+    checked = claimed(policy=SendPolicy(on_unknown=OnUnknown.CHECK), doubt=True)
+
+    outcome = outcomes.not_told(checked, CALL, TransientError("busy", retry_after=90), RETRY)
+
+    assert (outcome.state, outcome.due_in) == (DeliveryState.PENDING, 90)
+    assert outcome.attempt is not None
+    assert outcome.attempt.outcome == "unknown"
+    assert outcome.reason == "Asked whether it has it, smtp could not tell: busy"
+
+
+def test_another_try_that_would_come_too_late_for_anybody_is_none() -> None:
+    soon = claimed(expires_at=NOW + timedelta(seconds=2))
+    later = claimed(expires_at=NOW + timedelta(seconds=2, microseconds=1))
+
+    expired = outcomes.not_sent(soon, CALL, TransientError("x"), RETRY)
+
+    assert (expired.state, expired.rule) == (DeliveryState.EXPIRED, "expired")
+    assert expired.attempt is not None
+    assert expired.attempt.error == "x"
+    assert outcomes.not_sent(later, CALL, TransientError("x"), RETRY).due_in == 2
 
 
 def test_a_receipt_without_an_id_is_a_receipt() -> None:

@@ -1,18 +1,20 @@
+from datetime import timedelta
+
 import pytest
 
-from tests.unit.delivery.claims import ada, claimed
+from tests.unit.delivery.claims import NOW, ada, claimed
 from tidings.core.models import DeliveryState, Lane
 from tidings.delivery.recheck import recheck
 
 
 def test_nothing_changed_since_planning_so_it_is_sent() -> None:
-    assert recheck(claimed()) is None
+    assert recheck(claimed(), NOW) is None
 
 
 def test_a_change_that_still_allows_it_stops_nothing() -> None:
     recipient = ada(consent_version=4, preferences={("orders", "email"): False})
 
-    assert recheck(claimed(recipient=recipient)) is None
+    assert recheck(claimed(recipient=recipient), NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -21,7 +23,7 @@ def test_a_change_that_still_allows_it_stops_nothing() -> None:
 def test_an_opt_out_since_planning_suppresses_it(scope: tuple[str, str]) -> None:
     recipient = ada(consent_version=4, preferences={scope: False})
 
-    refusal = recheck(claimed(recipient=recipient))
+    refusal = recheck(claimed(recipient=recipient), NOW)
 
     assert refusal is not None
     assert (refusal.state, refusal.rule) == (DeliveryState.SUPPRESSED, "preference")
@@ -31,11 +33,11 @@ def test_an_opt_out_since_planning_suppresses_it(scope: tuple[str, str]) -> None
 def test_the_critical_lane_cannot_be_opted_out_of() -> None:
     recipient = ada(consent_version=4, preferences={("*", "*"): False})
 
-    assert recheck(claimed(recipient=recipient, lane=Lane.CRITICAL)) is None
+    assert recheck(claimed(recipient=recipient, lane=Lane.CRITICAL), NOW) is None
 
 
 def test_a_user_who_is_gone_gets_nothing() -> None:
-    refusal = recheck(claimed(recipient=None))
+    refusal = recheck(claimed(recipient=None), NOW)
 
     assert refusal is not None
     assert (refusal.state, refusal.rule) == (DeliveryState.SUPPRESSED, "user_gone")
@@ -44,13 +46,13 @@ def test_a_user_who_is_gone_gets_nothing() -> None:
 def test_everybody_has_a_feed_without_any_address() -> None:
     recipient = ada(consent_version=4, addresses={})
 
-    assert recheck(claimed(recipient=recipient, channel="in_app", address="u_ada")) is None
+    assert recheck(claimed(recipient=recipient, channel="in_app", address="u_ada"), NOW) is None
 
 
 def test_an_opt_out_of_the_feed_since_planning_suppresses_it() -> None:
     recipient = ada(consent_version=4, preferences={("*", "in_app"): False})
 
-    refusal = recheck(claimed(recipient=recipient, channel="in_app", address="u_ada"))
+    refusal = recheck(claimed(recipient=recipient, channel="in_app", address="u_ada"), NOW)
 
     assert refusal is not None
     assert refusal.rule == "preference"
@@ -63,8 +65,26 @@ def test_an_address_that_is_no_longer_theirs_gets_nothing_on_any_lane(
 ) -> None:
     recipient = ada(consent_version=4, addresses=addresses)
 
-    refusal = recheck(claimed(recipient=recipient, lane=lane))
+    refusal = recheck(claimed(recipient=recipient, lane=lane), NOW)
 
     assert refusal is not None
     assert (refusal.state, refusal.rule) == (DeliveryState.SUPPRESSED, "address_gone")
     assert "@" not in refusal.reason
+
+
+def test_what_was_called_off_is_not_sent_on_any_lane() -> None:
+    refusal = recheck(claimed(cancelled=True, lane=Lane.CRITICAL), NOW)
+
+    assert refusal is not None
+    assert (refusal.state, refusal.rule) == (DeliveryState.CANCELLED, "cancelled")
+
+
+def test_what_is_of_no_use_any_more_is_not_sent() -> None:
+    late = claimed(expires_at=NOW, lane=Lane.CRITICAL)
+
+    refusal = recheck(late, NOW)
+
+    assert recheck(late, NOW - timedelta(microseconds=1)) is None
+    assert refusal is not None
+    assert (refusal.state, refusal.rule) == (DeliveryState.EXPIRED, "expired")
+    assert refusal.reason == "It was of use until 2026-11-23 05:43:00 UTC only."

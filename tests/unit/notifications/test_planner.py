@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from tests.unit.notifications.people import ANN, NOW, catalog, due, due_again, template
 from tidings.core.models import DIRECT_MESSAGE, Lane, NotificationState, Recipient, Verdict
+from tidings.core.policy import USUAL, OnUnknown, RetryRule, SendPolicy
 from tidings.core.work import PlannedNotification
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.planner import plan_event, plan_on
-from tidings.notifications.workflow import ChannelStep, Delay, Email, InApp, Workflow
+from tidings.notifications.workflow import ChannelStep, Delay, Email, InApp, Retry, Workflow
 
 HELLO = Workflow(key="hello", on="GREETED", steps=[Email("hello")])
 FOLLOW_UP = Workflow(
@@ -236,6 +237,65 @@ def test_only_a_registered_user_registers() -> None:
     assert plan_event(due("REGISTERED_USER"), catalog()).registers
     assert not plan_event(due("REGISTERED_USER", recipient=None), catalog()).registers
     assert not plan_event(due("GREETED"), catalog(HELLO)).registers
+
+
+CODE = Workflow(key="code", on="GREETED", steps=[Email("hello", expires_after=600)])
+REMINDER = Workflow(
+    key="reminder", on="GREETED", steps=[Delay(days=3), Email("hello", expires_after=600)]
+)
+
+
+def happened(ago: timedelta, workflow: Workflow) -> PlannedNotification:
+    """The notification of an event that happened so long ago."""
+    event = due()
+    event = replace(event, event=replace(event.event, time=NOW - ago))
+    (notification,) = plan_event(event, catalog(workflow)).notifications
+    return notification
+
+
+def resumed(ago: timedelta) -> PlannedNotification:
+    """The reminder after its wait, of an event that happened so long ago."""
+    again = due_again(REMINDER, 1)
+    return plan_on(replace(again, event=replace(again.event, time=NOW - ago)), catalog(REMINDER))
+
+
+def test_a_step_is_of_use_for_so_long_after_its_event() -> None:
+    notification = happened(timedelta(seconds=60), CODE)
+
+    assert {each.expires_at for each in notification.deliveries} == {NOW + timedelta(seconds=540)}
+
+
+def test_what_is_of_no_use_any_more_is_not_planned() -> None:
+    notification = happened(timedelta(seconds=600), CODE)
+
+    assert notification.state is NotificationState.SKIPPED
+    assert rules(notification) == [(Verdict.SKIP, "expired")]
+    assert notification.decisions[0].reason == "It was of use until 2026-11-23 12:00:00 UTC only."
+
+
+def test_a_workflows_own_delays_do_not_count_against_a_step() -> None:
+    in_time = resumed(timedelta(days=3, seconds=599))
+    late = resumed(timedelta(days=3, seconds=600))
+
+    assert {each.expires_at for each in in_time.deliveries} == {NOW + timedelta(seconds=1)}
+    assert rules(late) == [(Verdict.SKIP, "expired")]
+
+
+def test_an_event_from_a_clock_that_is_ahead_counts_from_now() -> None:
+    notification = happened(timedelta(days=-365 * 7000), CODE)
+
+    assert {each.expires_at for each in notification.deliveries} == {NOW + timedelta(seconds=600)}
+
+
+def test_a_delivery_carries_what_its_workflow_wants_when_sending_goes_wrong() -> None:
+    careful = HELLO.model_copy(update={"on_unknown": "hold", "retry": Retry(attempts=3)})
+
+    policies = {each.policy for each in planned(careful).deliveries}
+
+    wanted = SendPolicy(on_unknown=OnUnknown.HOLD, retry=RetryRule(attempts=3))
+    assert policies == {wanted}
+    assert SendPolicy.of(wanted.kept) == wanted
+    assert {each.policy for each in planned(HELLO).deliveries} == {USUAL}
 
 
 CHANNELS = st.sampled_from(["email", "sms", "push"])

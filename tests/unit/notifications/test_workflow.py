@@ -7,11 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.notifications.builtin import BUILT_IN
-from tidings.notifications.workflow import ChannelStep, Delay, Email, Workflow
+from tidings.notifications.workflow import ChannelStep, Delay, Email, Retry, Workflow
 
 KEYS = st.from_regex("[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
 TYPES = st.from_regex("[!-~]{1,40}", fullmatch=True)
-CHANNEL_STEPS = st.builds(ChannelStep, st.sampled_from(["email", "sms", "web_push"]), KEYS)
+CHANNEL_STEPS = st.builds(
+    ChannelStep,
+    st.sampled_from(["email", "sms", "web_push"]),
+    KEYS,
+    expires_after=st.none() | st.integers(1, 86_400),
+)
 DELAYS = st.builds(
     Delay,
     days=st.integers(0, 30),
@@ -19,9 +24,17 @@ DELAYS = st.builds(
     minutes=st.integers(0, 90),
     seconds=st.integers(1, 90),
 )
+SECONDS = st.none() | st.integers(1, 86_400)
+RETRIES = st.builds(Retry, attempts=st.none() | st.integers(1, 1000), max_age=SECONDS, base=SECONDS)
 WORKFLOWS = st.builds(
-    lambda key, on, steps, last, once, critical: Workflow(
-        key=key, on=on, steps=[*steps, last], once=once, critical=critical
+    lambda key, on, steps, last, once, critical, on_unknown, retry: Workflow(
+        key=key,
+        on=on,
+        steps=[*steps, last],
+        once=once,
+        critical=critical,
+        on_unknown=on_unknown,
+        retry=retry,
     ),
     KEYS,
     TYPES,
@@ -29,6 +42,8 @@ WORKFLOWS = st.builds(
     CHANNEL_STEPS,
     st.booleans(),
     st.booleans(),
+    st.sampled_from(["retry", "check", "hold"]),
+    st.none() | RETRIES,
 )
 
 
@@ -38,6 +53,13 @@ def test_a_workflow_comes_back_from_json_as_it_went(workflow: Workflow) -> None:
 
     assert again == workflow
     assert again.version == workflow.version
+
+
+@given(WORKFLOWS)
+def test_a_workflow_comes_back_from_what_is_kept_of_it(workflow: Workflow) -> None:
+    again = Workflow.model_validate_json(orjson.dumps(workflow.content))
+
+    assert again == workflow
 
 
 @given(WORKFLOWS, WORKFLOWS)
@@ -51,6 +73,9 @@ def test_the_version_does_not_depend_on_how_python_was_started() -> None:
     workflow = Workflow(key="hello", on="GREETED", steps=[Email("hello")])
 
     assert workflow.version == "31181c4a1e9e93ec44eed81ba69002a3"
+
+
+EXPIRED_AT_ONCE = {"kind": "channel", "channel": "email", "template": "x", "expires_after": 0}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +92,11 @@ def test_the_version_does_not_depend_on_how_python_was_started() -> None:
         ("steps.0.delay", {"steps": [{"kind": "delay"}]}),
         ("steps.0", {"steps": [{"kind": "digest"}]}),
         ("once", {"once": "yes"}),
+        ("on_unknown", {"on_unknown": "guess"}),
+        ("retry.attempts", {"retry": {"attempts": 0}}),
+        ("retry.max_age", {"retry": {"max_age": 1.5}}),
+        ("retry", {"retry": {"base": 60, "cap": 30}}),
+        ("steps.0.channel.expires_after", {"steps": [EXPIRED_AT_ONCE]}),
         ("colour", {"colour": "red"}),
     ],
 )

@@ -39,16 +39,16 @@ new_addresses AS (
 ),
 new_events AS (
     INSERT INTO events (id, source, source_id, bus_channel, type, user_id, data, time, lane,
-                        state, due_at, tries, accepted_at)
+                        cancel_key, state, due_at, tries, accepted_at)
     SELECT id, source, source_id, bus_channel, type, user_id, data::jsonb, time, lane,
-           'due', now() + $1::interval, 0, now() + $1::interval
+           cancel_key, 'due', now() + $1::interval, 0, now() + $1::interval
     FROM unnest($7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-                $13::text[], $14::timestamptz[], $15::text[])
-        AS item (id, source, source_id, bus_channel, type, user_id, data, time, lane)
+                $13::text[], $14::timestamptz[], $15::text[], $16::text[])
+        AS item (id, source, source_id, bus_channel, type, user_id, data, time, lane, cancel_key)
 )
 INSERT INTO idempotency (key, fingerprint, event_id, created_at)
 SELECT key, fingerprint, event_id, now() + $1::interval
-FROM unnest($16::text[], $17::text[], $18::text[]) AS item (key, fingerprint, event_id)
+FROM unnest($17::text[], $18::text[], $19::text[]) AS item (key, fingerprint, event_id)
 """
 
 
@@ -78,6 +78,6 @@ async def _write(connection: "Connection", shift: timedelta, items: Sequence[Ite
         WRITE,
         shift,
         *columns(registration_rows(items), 5),
-        *columns([event_row(item) for item in items], 9),
+        *columns([event_row(item) for item in items], 10),
         *columns(key_rows(items), 3),
     )

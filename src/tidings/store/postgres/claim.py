@@ -3,11 +3,22 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidings.core.work import Claimed, ClaimResult
+from tidings.core.work import Claimed, ClaimRequest, ClaimResult
 from tidings.store.postgres.due import locked_due
 from tidings.store.postgres.recipients import RECIPIENT, to_recipient
-from tidings.store.rows import LANES, Row, to_event
-from tidings.store.settling import ALONE_FROM, GAVE_UP, MOST_LAPSES, WORKER_DIED, to_claimed
+from tidings.store.rows import Row, to_event
+from tidings.store.settling import (
+    ALONE_FROM,
+    GAVE_UP,
+    HELD,
+    MOST_LAPSES,
+    UNKNOWN_OUTCOME,
+    WORKER_DIED,
+    WORKERS_DIED,
+    Times,
+    ended,
+    to_claimed,
+)
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
@@ -16,11 +27,14 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "id",
     "epoch",
+    "tries",
     "provider",
     "claimed_at",
     "due_at",
-    f"array_position(ARRAY[{', '.join(repr(str(lane)) for lane in LANES)}], lane) AS place",
+    "array_position($6::text[], lane) AS place",
+    "policy->>'on_unknown' AS on_unknown",
     "state = 'sending' AS lapsed",
+    "doubt OR state = 'sending' AS doubt",
     "lapses + (state = 'sending')::integer AS lapses",
 )
 _DUE = locked_due(
@@ -28,21 +42,35 @@ _DUE = locked_due(
     due="state IN ('pending', 'sending') AND channel = $2",
     columns=_COLUMNS,
     limit="$3",
+    lanes="unnest($6::text[])",
 )
 
-#: the lease runs from clock_timestamp(): a statement that waited must not have used it up
+#: `end_of` and `provider_for` of store.settling, in SQL; the lease runs from clock_timestamp(): a
+#: statement that waited must not have used it up
 CLAIM = f"""
 WITH due AS MATERIALIZED (
     {_DUE}
 ),
+judged AS MATERIALIZED (
+    SELECT due.*,
+           CASE WHEN lapses >= {MOST_LAPSES} THEN 'failed'
+                WHEN lapsed AND on_unknown = 'hold' THEN 'held' END AS ending,
+           CASE WHEN doubt AND provider IS NOT NULL
+                THEN CASE WHEN provider = ANY ($5::text[])
+                            OR coalesce(on_unknown, 'retry') <> 'retry'
+                          THEN provider ELSE $5[1] END
+                WHEN tries > 0 AND provider = $5[1] THEN coalesce($5[2], $5[1])
+                ELSE $5[1] END AS next_provider
+    FROM due
+),
 next AS MATERIALIZED (
-    SELECT id, lapses FROM due WHERE lapses < {MOST_LAPSES} ORDER BY place, due_at, id LIMIT 1
+    SELECT id, lapses FROM judged WHERE ending IS NULL ORDER BY place, due_at, id LIMIT 1
 ),
 chosen AS MATERIALIZED (
-    SELECT due.*, due.lapses >= {MOST_LAPSES} AS hopeless
-    FROM due LEFT JOIN next ON true
-    WHERE due.lapses >= {MOST_LAPSES} OR due.id = next.id
-       OR (due.lapses < {ALONE_FROM} AND next.lapses < {ALONE_FROM})
+    SELECT judged.*
+    FROM judged LEFT JOIN next ON true
+    WHERE ending IS NOT NULL OR judged.id = next.id
+       OR (judged.lapses < {ALONE_FROM} AND next.lapses < {ALONE_FROM})
 ),
 noted AS (
     INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, started_at)
@@ -52,30 +80,35 @@ noted AS (
 ),
 changed AS (
     UPDATE deliveries
-    SET state = CASE WHEN hopeless THEN 'failed' ELSE 'sending' END,
-        epoch = deliveries.epoch + (NOT hopeless)::integer,
+    SET state = coalesce(ending, 'sending'),
+        epoch = deliveries.epoch + (ending IS NULL)::integer,
         lapses = chosen.lapses,
-        reason = CASE WHEN hopeless THEN '{GAVE_UP}' ELSE reason END,
-        provider = CASE WHEN hopeless THEN deliveries.provider ELSE $5 END,
-        claimed_at = CASE WHEN hopeless THEN deliveries.claimed_at
-                          ELSE clock_timestamp() + $1::interval END,
-        due_at = CASE WHEN NOT hopeless
+        doubt = chosen.doubt,
+        reason = CASE ending WHEN 'failed' THEN '{GAVE_UP}' WHEN 'held' THEN '{HELD}'
+                             ELSE reason END,
+        rule = CASE ending WHEN 'failed' THEN '{WORKERS_DIED}' WHEN 'held' THEN '{UNKNOWN_OUTCOME}'
+                           ELSE rule END,
+        provider = CASE WHEN ending IS NULL THEN next_provider ELSE deliveries.provider END,
+        claimed_at = CASE WHEN ending IS NULL THEN clock_timestamp() + $1::interval
+                          ELSE deliveries.claimed_at END,
+        due_at = CASE WHEN ending IS NULL
                       THEN clock_timestamp() + $1::interval + $4::interval END,
         updated_at = now() + $1::interval
     FROM chosen
     WHERE deliveries.id = chosen.id
-    RETURNING deliveries.*, chosen.hopeless, chosen.place, chosen.due_at AS was_due_at
+    RETURNING deliveries.*, chosen.ending, chosen.place, chosen.due_at AS was_due_at
 ),
 counted AS (
     INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
-    SELECT date_trunc('minute', now() + $1::interval), workflow, channel, provider, 'failed',
+    SELECT date_trunc('minute', now() + $1::interval), workflow, channel, provider, ending,
            count(*)
-    FROM changed WHERE hopeless GROUP BY workflow, channel, provider
+    FROM changed WHERE ending IS NOT NULL GROUP BY workflow, channel, provider, ending
 )
-SELECT changed.hopeless, changed.id::text, changed.epoch, changed.tries, changed.lapses,
+SELECT changed.ending, changed.id::text, changed.epoch, changed.tries, changed.lapses,
        changed.notification_id::text, changed.workflow, changed.step, changed.channel,
        changed.lane, changed.address, changed.template, changed.template_version, changed.locale,
-       changed.consent_version,
+       changed.consent_version, changed.provider, changed.policy::text, changed.created_at,
+       changed.expires_at, changed.cancelled_at IS NOT NULL AS cancelled, changed.doubt,
        events.source, events.source_id, events.type, events.user_id AS event_user_id,
        events.data::text, events.time,
        {RECIPIENT}
@@ -85,21 +118,23 @@ ORDER BY place, was_due_at, changed.id
 """
 
 
-async def claim(
-    connection: "Connection",
-    shift: timedelta,
-    channel: str,
-    provider: str,
-    limit: int,
-    lease: timedelta,
-) -> ClaimResult:
-    """Take up to `limit` due deliveries for a lease, the critical lane first."""
-    rows = await connection.fetch(CLAIM, shift, channel, limit, lease, provider)
+async def claim(connection: "Connection", shift: timedelta, request: ClaimRequest) -> ClaimResult:
+    """Take due deliveries for a lease, lane after lane."""
+    rows = await connection.fetch(
+        CLAIM,
+        shift,
+        request.channel,
+        request.limit,
+        timedelta(seconds=request.lease),
+        list(request.providers),
+        [str(lane) for lane in request.lanes],
+    )
     return ClaimResult(
-        taken=[_claimed(row) for row in rows if not row["hopeless"]],
-        given_up=[_claimed(row) for row in rows if row["hopeless"]],
+        taken=[_claimed(row) for row in rows if row["ending"] is None],
+        ended=[ended(_claimed(row), row["ending"]) for row in rows if row["ending"]],
     )
 
 
 def _claimed(row: Row) -> Claimed:
-    return to_claimed(row, event=to_event(row, row["time"]), recipient=to_recipient(row))
+    times = Times(created_at=row["created_at"], expires_at=row["expires_at"])
+    return to_claimed(row, times, event=to_event(row, row["time"]), recipient=to_recipient(row))

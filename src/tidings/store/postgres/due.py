@@ -12,16 +12,20 @@ if TYPE_CHECKING:
 _DEFINITIONS = "SELECT definitions FROM installation"
 
 
-def locked_due(*, table: str, due: str, columns: Sequence[str], limit: str) -> str:
+_LANES = f"unnest(ARRAY[{', '.join(repr(str(lane)) for lane in LANES)}])"
+
+
+def locked_due(
+    *, table: str, due: str, columns: Sequence[str], limit: str, lanes: str = _LANES
+) -> str:
     """A sub-select of up to `limit` due rows of a table, locked, the critical lane first.
 
     Each lane is read in the order of the partial index, and only as far as rows are asked for:
     the outer LIMIT stops at the first lanes that fill it. `due` must imply the index's predicate.
     """
-    lanes = ", ".join(f"('{lane}')" for lane in LANES)
     return f"""
     SELECT locked.*
-    FROM (VALUES {lanes}) AS lanes (lane)
+    FROM {lanes} AS lanes (lane)
     CROSS JOIN LATERAL (
         SELECT {", ".join(columns)}
         FROM {table}

@@ -46,16 +46,16 @@ WITH added AS (
 ),
 planned AS (
     UPDATE events SET state = 'planned', due_at = NULL, reason = item.reason
-    FROM unnest($16::uuid[], $17::text[]) AS item (id, reason)
+    FROM unnest($18::uuid[], $19::text[]) AS item (id, reason)
     WHERE events.id = item.id
 ),
 registered AS (
     UPDATE users SET registered_at = now() + $1::interval
-    FROM unnest($18::text[]) AS item (id)
+    FROM unnest($20::text[]) AS item (id)
     WHERE users.id = item.id AND users.registered_at IS NULL
     RETURNING users.id
 )
-{add_figures(19)}
+{add_figures(21)}
 UNION ALL
 SELECT date_trunc('minute', now() + $1::interval), '', '', '', 'registered', count(*)
 FROM registered HAVING count(*) > 0
@@ -107,7 +107,7 @@ async def _write(
     await connection.execute(
         FINISH,
         shift,
-        *columns(delivery_rows(standing), 14),
+        *columns(delivery_rows(standing), 16),
         *columns(event_rows(decided), 2),
         distinct(each.event.user_id for each in plans if each.registers),
         *columns(counts(each.notification for each in standing), 3),

@@ -28,15 +28,16 @@ KNOWN_NOTIFICATIONS = "SELECT id::text FROM notifications WHERE id = ANY ($1::uu
 ADD_DELIVERIES = """
 INSERT INTO deliveries (id, notification_id, event_id, user_id, workflow, step, channel, lane,
                         address, template, template_version, locale, consent_version, state,
-                        epoch, tries, lapses, due_at, created_at, updated_at)
+                        epoch, tries, lapses, due_at, policy, expires_at, created_at, updated_at)
 SELECT id, notification_id, event_id, user_id, workflow, step, channel, lane,
        address, template, template_version, locale, consent_version, 'pending',
-       0, 0, 0, due_at, now() + $1::interval, now() + $1::interval
+       0, 0, 0, due_at, policy::jsonb, expires_at, now() + $1::interval, now() + $1::interval
 FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::smallint[],
             $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
-            $14::integer[], $15::timestamptz[])
+            $14::integer[], $15::timestamptz[], $16::text[], $17::timestamptz[])
     AS item (id, notification_id, event_id, user_id, workflow, step, channel, lane,
-             address, template, template_version, locale, consent_version, due_at)
+             address, template, template_version, locale, consent_version, due_at, policy,
+             expires_at)
 ON CONFLICT DO NOTHING
 """
 

@@ -57,11 +57,11 @@ resumed AS (
     UPDATE notifications
     SET state = item.state, step = item.step, due_at = item.due_at, tries = 0, reason = NULL,
         decisions = notifications.decisions || item.decisions::jsonb
-    FROM unnest($16::uuid[], $17::text[], $18::smallint[], $19::timestamptz[], $20::text[])
+    FROM unnest($18::uuid[], $19::text[], $20::smallint[], $21::timestamptz[], $22::text[])
         AS item (id, state, step, due_at, decisions)
     WHERE notifications.id = item.id
 )
-{add_figures(21)}
+{add_figures(23)}
 """
 PUT_OFF = """
 UPDATE notifications
@@ -109,7 +109,7 @@ async def _write(
     await connection.execute(
         FINISH,
         shift,
-        *columns(delivery_rows(resumed_by(decided)), 14),
+        *columns(delivery_rows(resumed_by(decided)), 16),
         *columns(rows, 5),
         *columns(counts(resumed), 3),
     )

@@ -11,34 +11,56 @@ from typing import TYPE_CHECKING
 from tidings.core.work import Claimed, Outcome, Settled
 from tidings.store.postgres.batches import columns
 from tidings.store.rows import Row
-from tidings.store.settling import Hand, Standing, first_of_each, hand, judge, outcome_row
+from tidings.store.settling import (
+    CALLED_OFF,
+    CANCELLED,
+    Hand,
+    Standing,
+    first_of_each,
+    hand,
+    judge,
+    outcome_row,
+)
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
 
 #: what a later claim wrote down as unknown, for want of an answer, gives way to the answer
-SETTLE = """
+SETTLE = f"""
 WITH item AS (
     SELECT * FROM unnest(
         $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::float8[], $7::text[], $8::text[],
         $9::smallint[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::text[],
-        $15::text[], $16::timestamptz[], $17::timestamptz[]
+        $15::text[], $16::timestamptz[], $17::timestamptz[], $18::text[], $19::text[],
+        $20::boolean[]
     ) AS item (id, epoch, state, reason, due_in, workflow, channel,
                retries, answered, figure, provider, provider_id, outcome, error,
-               started_at, finished_at)
+               started_at, finished_at, route, rule, doubt)
 ),
-held AS MATERIALIZED (
-    SELECT item.*, delivery.id IS NOT NULL AS in_hand
+found AS MATERIALIZED (
+    SELECT item.*, delivery.id IS NOT NULL AS in_hand,
+           item.state = 'pending' AND delivery.cancelled_at IS NOT NULL AS called_off
     FROM item LEFT JOIN LATERAL (
-        SELECT id FROM deliveries
+        SELECT id, cancelled_at FROM deliveries
         WHERE deliveries.id = item.id AND deliveries.epoch = item.epoch
           AND deliveries.state || '' = 'sending'
         FOR UPDATE
     ) AS delivery ON true
 ),
+held AS MATERIALIZED (
+    SELECT id, epoch, workflow, channel, retries, answered, provider, provider_id, outcome, error,
+           started_at, finished_at, route, doubt, in_hand, called_off,
+           CASE WHEN called_off THEN 'cancelled' ELSE state END AS state,
+           CASE WHEN called_off THEN '{CALLED_OFF}' ELSE reason END AS reason,
+           CASE WHEN called_off THEN '{CANCELLED}' ELSE rule END AS rule,
+           CASE WHEN called_off THEN 'cancelled' ELSE figure END AS figure,
+           CASE WHEN NOT called_off THEN due_in END AS due_in
+    FROM found
+),
 settled AS (
     UPDATE deliveries
-    SET state = held.state, reason = held.reason,
+    SET state = held.state, reason = held.reason, rule = held.rule,
+        doubt = coalesce(held.doubt, deliveries.doubt),
         provider = coalesce(held.provider, deliveries.provider),
         provider_id = coalesce(held.provider_id, deliveries.provider_id),
         tries = deliveries.tries + held.retries,
@@ -50,13 +72,15 @@ settled AS (
 ),
 noted AS (
     INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, provider_id,
-                          started_at, finished_at)
-    SELECT id, epoch, provider, outcome, NOT in_hand, error, provider_id, started_at, finished_at
+                          started_at, finished_at, route)
+    SELECT id, epoch, provider, outcome, NOT in_hand, error, provider_id, started_at, finished_at,
+           route
     FROM held WHERE outcome IS NOT NULL
     ON CONFLICT (delivery_id, epoch) DO UPDATE
     SET provider = excluded.provider, outcome = excluded.outcome, fenced = excluded.fenced,
         error = excluded.error, provider_id = excluded.provider_id,
-        started_at = excluded.started_at, finished_at = excluded.finished_at
+        started_at = excluded.started_at, finished_at = excluded.finished_at,
+        route = excluded.route
     WHERE attempts.outcome = 'unknown' AND attempts.finished_at IS NULL
 ),
 counted AS (
@@ -66,7 +90,7 @@ counted AS (
     FROM held WHERE in_hand AND figure IS NOT NULL
     GROUP BY workflow, channel, provider, figure
 )
-SELECT id::text, epoch FROM held WHERE in_hand
+SELECT id::text, epoch, called_off FROM held WHERE in_hand
 """
 STANDING = """
 SELECT deliveries.id::text, deliveries.epoch, deliveries.state, attempts.outcome,
@@ -88,9 +112,10 @@ async def settle(
 ) -> list[Settled]:
     """Write outcomes with their attempts and figures; an answer for each, in the order given."""
     rows = [outcome_row(each) for each in first_of_each(outcomes)]
-    settled = await connection.fetch(SETTLE, shift, *columns(rows, 16))
+    settled = await connection.fetch(SETTLE, shift, *columns(rows, 19))
     in_hand = {(row["id"], row["epoch"]) for row in settled}
-    return judge(outcomes, in_hand, await _standing(connection, outcomes, in_hand))
+    called_off = {(row["id"], row["epoch"]) for row in settled if row["called_off"]}
+    return judge(outcomes, in_hand, called_off, await _standing(connection, outcomes, in_hand))
 
 
 async def beat(

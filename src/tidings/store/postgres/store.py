@@ -11,6 +11,7 @@ from tidings.core.work import (
     Acceptance,
     Accepted,
     Claimed,
+    ClaimRequest,
     ClaimResult,
     DecideEvent,
     DecideNotification,
@@ -68,7 +69,7 @@ class PostgresStore:
         if not acceptances:
             return []
         shift = self._clock.shift
-        return await self._database.use(lambda to: accept(to, shift, acceptances))
+        return await self._database.accept(lambda to: accept(to, shift, acceptances))
 
     async def plan(self, *, limit: int, definitions: int, decide: DecideEvent) -> PlanResult:
         """Plan due events, critical lane first; raises StaleDefinitions when they changed."""
@@ -88,10 +89,10 @@ class PostgresStore:
             lambda to, write_each: resume(to, shift, limit, definitions, decide, write_each),
         )
 
-    async def claim(self, *, channel: str, provider: str, limit: int, lease: float) -> ClaimResult:
-        """Take due deliveries for `lease` seconds, critical lane first; epochs rise by one."""
-        shift, held = self._clock.shift, timedelta(seconds=lease)
-        return await self._database.use(lambda to: claim(to, shift, channel, provider, limit, held))
+    async def claim(self, request: ClaimRequest) -> ClaimResult:
+        """Take due deliveries, lane after lane; epochs rise by one."""
+        shift = self._clock.shift
+        return await self._database.use(lambda to: claim(to, shift, request))
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
         """Hold what is still in hand for `lease` more seconds."""

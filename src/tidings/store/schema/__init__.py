@@ -15,7 +15,7 @@ from tidings.store.schema.notifications import (
 from tidings.store.schema.outbox import dead_letters, outbox
 from tidings.store.schema.templates import templates
 from tidings.store.schema.types import metadata
-from tidings.store.schema.users import addresses, preferences, users
+from tidings.store.schema.users import addresses, preferences, suppressions, users
 
 __all__ = [
     "addresses",
@@ -34,6 +34,7 @@ __all__ = [
     "notifications",
     "outbox",
     "preferences",
+    "suppressions",
     "templates",
     "users",
     "workflows",

@@ -23,7 +23,7 @@ sa.Index(
     postgresql_where=workflows.c.status == "published",
 )
 
-#: id: the event's key, see core.ids.event_key · state: due · planned · failed
+#: id: the event's key, see core.ids.event_key · state: see core.models.EventState
 events = sa.Table(
     "events",
     metadata,
@@ -43,6 +43,8 @@ events = sa.Table(
     sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("reason", sa.Text),
     sa.Column("accepted_at", UtcDateTime, nullable=False),
+    #: what its sender calls it off by
+    sa.Column("cancel_key", sa.Text),
 )
 sa.Index(
     "events_due",
@@ -53,6 +55,19 @@ sa.Index(
 )
 #: the last events, as the dashboard lists them
 sa.Index("events_accepted", events.c.accepted_at)
+sa.Index(
+    "events_cancel_key",
+    events.c.cancel_key,
+    sqlite_where=events.c.cancel_key.is_not(None),
+    postgresql_where=events.c.cancel_key.is_not(None),
+)
+sa.Index(
+    "events_failed",
+    events.c.accepted_at,
+    events.c.id,
+    sqlite_where=events.c.state == "failed",
+    postgresql_where=events.c.state == "failed",
+)
 
 idempotency = sa.Table(
     "idempotency",
@@ -62,6 +77,8 @@ idempotency = sa.Table(
     sa.Column("event_id", sa.Text, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
+#: finds what is old enough to go
+sa.Index("idempotency_created", idempotency.c.created_at)
 
 #: state: see core.models.NotificationState
 notifications = sa.Table(
@@ -102,6 +119,13 @@ sa.Index(
     postgresql_where=notifications.c.state == "waiting",
 )
 sa.Index("notifications_event", notifications.c.event_id)
+sa.Index(
+    "notifications_failed",
+    notifications.c.created_at,
+    notifications.c.id,
+    sqlite_where=notifications.c.state == "failed",
+    postgresql_where=notifications.c.state == "failed",
+)
 
 #: state: see core.models.DeliveryState · due_at serves start, retry and lease only
 deliveries = sa.Table(
@@ -134,6 +158,16 @@ deliveries = sa.Table(
     sa.Column("provider_id", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    #: core.policy.SendPolicy; None for the usual one
+    sa.Column("policy", Json),
+    #: not called any more from then on
+    sa.Column("expires_at", UtcDateTime),
+    #: when it was called off while a call was under way: it is not called again
+    sa.Column("cancelled_at", UtcDateTime),
+    #: a call's answer never came: it may have been taken
+    sa.Column("doubt", sa.Boolean, nullable=False, server_default=sa.false()),
+    #: by which rule it came to its end
+    sa.Column("rule", sa.Text),
 )
 sa.Index(
     "deliveries_due",
@@ -144,8 +178,16 @@ sa.Index(
     postgresql_where=deliveries.c.state.in_(["pending", "sending"]),
 )
 sa.Index("deliveries_notification", deliveries.c.notification_id)
+#: the dead letters, the last first
+sa.Index(
+    "deliveries_failed",
+    deliveries.c.updated_at,
+    deliveries.c.id,
+    sqlite_where=deliveries.c.state.in_(["failed", "held"]),
+    postgresql_where=deliveries.c.state.in_(["failed", "held"]),
+)
 
-#: outcome: sent · transient · permanent · rejected · unknown
+#: outcome: sent · found · transient · permanent · rejected · unknown
 attempts = sa.Table(
     "attempts",
     metadata,
@@ -159,4 +201,6 @@ attempts = sa.Table(
     sa.Column("provider_id", sa.Text),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("finished_at", UtcDateTime),
+    #: why it went this way, where another integration would have come first
+    sa.Column("route", sa.Text),
 )

@@ -29,4 +29,6 @@ dead_letters = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("entry", Json, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("replayed_at", UtcDateTime),
 )
+sa.Index("dead_letters_created", dead_letters.c.created_at, dead_letters.c.id)

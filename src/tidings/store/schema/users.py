@@ -19,7 +19,7 @@ users = sa.Table(
     sa.Column("updated_at", UtcDateTime, nullable=False),
 )
 
-#: status: active · rejected
+#: status: active · rejected · suppressed
 addresses = sa.Table(
     "addresses",
     metadata,
@@ -41,4 +41,14 @@ preferences = sa.Table(
     sa.Column("channel", sa.Text, primary_key=True),
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+
+#: what must not be written to, known only by a keyed hash, so that it outlives the user
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("address_hash", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
 )

@@ -34,10 +34,10 @@ FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING
 """
 _ADD_EVENTS = """
-INSERT INTO events (id, source, source_id, bus_channel, type, user_id, data, time, lane, state,
-                    due_at, tries, accepted_at)
+INSERT INTO events (id, source, source_id, bus_channel, type, user_id, data, time, lane,
+                    cancel_key, state, due_at, tries, accepted_at)
 SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-       value->>8, 'due', :now, 0, :now
+       value->>8, value->>9, 'due', :now, 0, :now
 FROM json_each(:rows) WHERE true
 """
 _ADD_KEYS = """

@@ -3,8 +3,17 @@
 import sqlite3
 from collections.abc import Sequence
 
-from tidings.core.work import Claimed, ClaimResult
-from tidings.store.settling import ALONE_FROM, GAVE_UP, MOST_LAPSES, WORKER_DIED, to_claimed
+from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Outcome
+from tidings.store.schema.types import from_microseconds
+from tidings.store.settling import (
+    ALONE_FROM,
+    WORKER_DIED,
+    Times,
+    end_of,
+    ended,
+    provider_for,
+    to_claimed,
+)
 from tidings.store.sqlite.due import read_lanes
 from tidings.store.sqlite.figures import minute
 from tidings.store.sqlite.recipients import read_recipients
@@ -13,7 +22,9 @@ from tidings.store.sqlite.rows import batch, event_of
 #: what is still `sending` was in a dead worker's hands
 DUE = """
 SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lapses,
-       due.state = 'sending' AS lapsed, due.provider, due.claimed_at,
+       due.state = 'sending' AS lapsed, due.doubt OR due.state = 'sending' AS doubt,
+       due.policy, due.policy->>'on_unknown' AS on_unknown, due.provider, due.claimed_at,
+       due.created_at, due.expires_at, due.cancelled_at IS NOT NULL AS cancelled,
        due.notification_id, due.user_id, due.workflow, due.step, due.channel, due.lane,
        due.address, due.template, due.template_version, due.locale, due.consent_version,
        events.source, events.source_id, events.type, events.user_id AS event_user_id,
@@ -33,44 +44,59 @@ ON CONFLICT DO NOTHING
 CLAIM = """
 UPDATE deliveries
 SET state = 'sending', epoch = epoch + 1, due_at = :lease_end, claimed_at = :now,
-    updated_at = :now, provider = :provider, lapses = item.value->>1
+    updated_at = :now, lapses = item.value->>1, doubt = item.value->>2, provider = item.value->>3
 FROM json_each(:rows) AS item
 WHERE deliveries.id = item.value->>0
 """
-_GIVE_UP = """
+_END = """
 UPDATE deliveries
-SET state = 'failed', reason = :reason, due_at = NULL, updated_at = :now, lapses = item.value->>1
+SET state = item.value->>3, reason = item.value->>4, rule = item.value->>5, due_at = NULL,
+    updated_at = :now, lapses = item.value->>1, doubt = item.value->>2
 FROM json_each(:rows) AS item
 WHERE deliveries.id = item.value->>0
 """
 _COUNT = """
 INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
-SELECT :minute, workflow, channel, provider, 'failed', count(*)
+SELECT :minute, workflow, channel, provider, state, count(*)
 FROM json_each(:rows) AS item CROSS JOIN deliveries ON deliveries.id = item.value->>0
-GROUP BY workflow, channel, provider
+GROUP BY workflow, channel, provider, state
 """
 
 
 def claim(
-    connection: sqlite3.Connection, now: int, channel: str, provider: str, limit: int, lease: int
+    connection: sqlite3.Connection, now: int, lease: int, request: ClaimRequest
 ) -> ClaimResult:
-    """Take up to `limit` due deliveries for `lease` microseconds, the critical lane first."""
-    rows = read_lanes(connection, DUE, {"channel": channel, "now": now}, limit)
-    taken = _together([row for row in rows if row["lapses"] < MOST_LAPSES])
-    given_up = [row for row in rows if row["lapses"] >= MOST_LAPSES]
-    _record_lapses(connection, [*taken, *given_up])
-    values = {"now": now, "provider": provider, "lease_end": now + lease}
-    connection.execute(CLAIM, {"rows": _with_lapses(taken), **values})
-    _give_up(connection, now, given_up)
-    return ClaimResult(
-        taken=_claimed(connection, taken, 1), given_up=_claimed(connection, given_up)
-    )
+    """Take due deliveries for `lease` microseconds, lane after lane."""
+    values = {"channel": request.channel, "now": now}
+    rows = read_lanes(connection, DUE, values, request.limit, request.lanes)
+    taken = _together([row for row in rows if _ending(row) is None])
+    over = [row for row in rows if _ending(row)]
+    _record_lapses(connection, [*taken, *over])
+    chosen = [_provider(row, request) for row in taken]
+    _take(connection, now, now + lease, taken, chosen)
+    claimed = _claimed(connection, taken, chosen, epochs=1)
+    outcomes = _end(connection, now, over)
+    return ClaimResult(taken=claimed, ended=outcomes)
 
 
 def _together(rows: Sequence[sqlite3.Row]) -> Sequence[sqlite3.Row]:
     if rows and rows[0]["lapses"] >= ALONE_FROM:
         return rows[:1]
     return [row for row in rows if row["lapses"] < ALONE_FROM]
+
+
+def _ending(row: sqlite3.Row) -> str | None:
+    return end_of(row["lapses"], lapsed=bool(row["lapsed"]), on_unknown=row["on_unknown"])
+
+
+def _provider(row: sqlite3.Row, request: ClaimRequest) -> str:
+    return provider_for(
+        request.providers,
+        last=row["provider"],
+        tries=row["tries"],
+        doubt=bool(row["doubt"]),
+        on_unknown=row["on_unknown"],
+    )
 
 
 def _record_lapses(connection: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
@@ -83,27 +109,56 @@ def _record_lapses(connection: sqlite3.Connection, rows: Sequence[sqlite3.Row]) 
         connection.execute(_ADD_LAPSES, {"rows": batch(lapsed)})
 
 
-def _give_up(connection: sqlite3.Connection, now: int, rows: Sequence[sqlite3.Row]) -> None:
+def _take(
+    connection: sqlite3.Connection,
+    now: int,
+    lease_end: int,
+    rows: Sequence[sqlite3.Row],
+    providers: Sequence[str],
+) -> None:
+    changes = [
+        [row["id"], row["lapses"], row["doubt"], provider]
+        for row, provider in zip(rows, providers, strict=True)
+    ]
+    connection.execute(CLAIM, {"rows": batch(changes), "now": now, "lease_end": lease_end})
+
+
+def _end(connection: sqlite3.Connection, now: int, rows: Sequence[sqlite3.Row]) -> list[Outcome]:
     if not rows:
-        return
-    values = {"rows": _with_lapses(rows), "now": now, "reason": GAVE_UP}
-    connection.execute(_GIVE_UP, values)
-    connection.execute(_COUNT, {"rows": values["rows"], "minute": minute(now)})
-
-
-def _with_lapses(rows: Sequence[sqlite3.Row]) -> str:
-    return batch([[row["id"], row["lapses"]] for row in rows])
+        return []
+    claimed = _claimed(connection, rows, [row["provider"] for row in rows])
+    outcomes = [ended(each, _ending(row) or "") for row, each in zip(rows, claimed, strict=True)]
+    changes = [
+        [row["id"], row["lapses"], row["doubt"], each.state, each.reason, each.rule]
+        for row, each in zip(rows, outcomes, strict=True)
+    ]
+    connection.execute(_END, {"rows": batch(changes), "now": now})
+    connection.execute(_COUNT, {"rows": batch(changes), "minute": minute(now)})
+    return outcomes
 
 
 def _claimed(
-    connection: sqlite3.Connection, rows: Sequence[sqlite3.Row], epochs: int = 0
+    connection: sqlite3.Connection,
+    rows: Sequence[sqlite3.Row],
+    providers: Sequence[str],
+    *,
+    epochs: int = 0,
 ) -> list[Claimed]:
     recipients = read_recipients(connection, (row["user_id"] for row in rows))
     return [
         to_claimed(
-            {**row, "epoch": row["epoch"] + epochs},
+            {**row, "epoch": row["epoch"] + epochs, "provider": provider},
+            _times(row),
             event=event_of(row),
             recipient=recipients.get(row["user_id"]),
         )
-        for row in rows
+        for row, provider in zip(rows, providers, strict=True)
     ]
+
+
+def _times(row: sqlite3.Row) -> Times:
+    expires_at = row["expires_at"]
+    return Times(
+        created_at=from_microseconds(row["created_at"]),
+        expires_at=None if expires_at is None else from_microseconds(expires_at),
+    )

@@ -1,8 +1,9 @@
 """What planning and claiming share: lanes in order, and the definitions' stamp."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from tidings.core.models import Lane
 from tidings.store.planning import require_current
 from tidings.store.rows import LANES
 from tidings.store.sqlite.rows import fetch
@@ -11,11 +12,15 @@ _DEFINITIONS = "SELECT definitions FROM installation"
 
 
 def read_lanes(
-    connection: sqlite3.Connection, statement: str, values: Mapping[str, object], limit: int
+    connection: sqlite3.Connection,
+    statement: str,
+    values: Mapping[str, object],
+    limit: int,
+    lanes: Sequence[Lane] = LANES,
 ) -> list[sqlite3.Row]:
     """Up to `limit` rows of a statement that takes `:lane` and `:limit`, lane after lane."""
     rows: list[sqlite3.Row] = []
-    for lane in LANES:
+    for lane in lanes:
         if len(rows) < limit:
             rows += fetch(
                 connection, statement, {**values, "lane": lane, "limit": limit - len(rows)}

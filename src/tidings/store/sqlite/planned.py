@@ -29,10 +29,10 @@ SELECT id FROM notifications WHERE id IN (SELECT value FROM json_each(:ids))
 _ADD_DELIVERIES = """
 INSERT INTO deliveries (id, notification_id, event_id, user_id, workflow, step, channel, lane,
                         address, template, template_version, locale, consent_version, state,
-                        epoch, tries, lapses, due_at, created_at, updated_at)
+                        epoch, tries, lapses, due_at, policy, expires_at, created_at, updated_at)
 SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
        value->>8, value->>9, value->>10, value->>11, value->>12, 'pending',
-       0, 0, 0, value->>13, :now, :now
+       0, 0, 0, value->>13, value->>14, value->>15, :now, :now
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING
 """

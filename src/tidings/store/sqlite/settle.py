@@ -6,7 +6,15 @@ from datetime import datetime
 
 from tidings.core.work import Claimed, Outcome, Settled
 from tidings.store.schema.types import from_microseconds
-from tidings.store.settling import Hand, Standing, first_of_each, hand, judge, outcome_row
+from tidings.store.settling import (
+    Hand,
+    Standing,
+    first_of_each,
+    hand,
+    judge,
+    outcome_row,
+    settled_as,
+)
 from tidings.store.sqlite.figures import minute
 from tidings.store.sqlite.rows import batch, fetch, ids
 
@@ -14,6 +22,11 @@ from tidings.store.sqlite.rows import batch, fetch, ids
 _IN_HAND = """
 SELECT id, epoch FROM deliveries
 WHERE id IN (SELECT value FROM json_each(:ids)) AND +state = 'sending'
+"""
+#: those of them that were called off, to whom no other try is left
+_CALLED_OFF = """
+SELECT id, epoch FROM deliveries
+WHERE id IN (SELECT value FROM json_each(:ids)) AND cancelled_at IS NOT NULL
 """
 _STANDING = """
 SELECT deliveries.id, deliveries.epoch, deliveries.state, attempts.outcome, attempts.started_at,
@@ -27,6 +40,8 @@ _SETTLE = """
 UPDATE deliveries
 SET state = item.value->>2,
     reason = item.value->>3,
+    rule = item.value->>17,
+    doubt = coalesce(item.value->>18, doubt),
     due_at = :now + CAST(1000000 * (item.value->>4) AS INTEGER),
     tries = tries + item.value->>7,
     lapses = iif(item.value->>8, 0, lapses),
@@ -34,25 +49,25 @@ SET state = item.value->>2,
     provider_id = coalesce(item.value->>11, provider_id),
     updated_at = :now
 FROM json_each(:rows) AS item
-WHERE deliveries.id = item.value->>0 AND item.value->>16
+WHERE deliveries.id = item.value->>0 AND item.value->>19
 """
 #: what a later claim wrote down as unknown, for want of an answer, gives way to the answer
 _ADD_ATTEMPTS = """
 INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, provider_id,
-                      started_at, finished_at)
-SELECT value->>0, value->>1, value->>10, value->>12, NOT value->>16, value->>13, value->>11,
-       value->>14, value->>15
+                      started_at, finished_at, route)
+SELECT value->>0, value->>1, value->>10, value->>12, NOT value->>19, value->>13, value->>11,
+       value->>14, value->>15, value->>16
 FROM json_each(:rows) WHERE value->>12 IS NOT NULL
 ON CONFLICT (delivery_id, epoch) DO UPDATE
 SET provider = excluded.provider, outcome = excluded.outcome, fenced = excluded.fenced,
     error = excluded.error, provider_id = excluded.provider_id,
-    started_at = excluded.started_at, finished_at = excluded.finished_at
+    started_at = excluded.started_at, finished_at = excluded.finished_at, route = excluded.route
 WHERE attempts.outcome = 'unknown' AND attempts.finished_at IS NULL
 """
 _COUNT = """
 INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
 SELECT :minute, value->>5, value->>6, coalesce(value->>10, ''), value->>9, count(*)
-FROM json_each(:rows) WHERE value->>16 AND value->>9 IS NOT NULL
+FROM json_each(:rows) WHERE value->>19 AND value->>9 IS NOT NULL
 GROUP BY value->>5, value->>6, value->>10, value->>9
 """
 _BEAT = """
@@ -65,12 +80,16 @@ WHERE deliveries.id = item.value->>0 AND epoch = item.value->>1 AND +state = 'se
 def settle(connection: sqlite3.Connection, now: int, outcomes: Sequence[Outcome]) -> list[Settled]:
     """Write outcomes with their attempts and figures; an answer for each, in the order given."""
     first = first_of_each(outcomes)
-    in_hand = _in_hand(connection, first)
-    rows = batch([[*outcome_row(each), hand(each) in in_hand] for each in first])
+    in_hand, called_off = (
+        _hands(connection, _IN_HAND, first),
+        _hands(connection, _CALLED_OFF, first),
+    )
+    judged = [settled_as(each, called_off) for each in first]
+    rows = batch([[*outcome_row(each), hand(each) in in_hand] for each in judged])
     connection.execute(_SETTLE, {"rows": rows, "now": now})
     connection.execute(_ADD_ATTEMPTS, {"rows": rows})
     connection.execute(_COUNT, {"rows": rows, "minute": minute(now)})
-    return judge(outcomes, in_hand, _standing(connection, outcomes, in_hand))
+    return judge(outcomes, in_hand, called_off, _standing(connection, outcomes, in_hand))
 
 
 def beat(connection: sqlite3.Connection, now: int, claimed: Sequence[Claimed], lease: int) -> None:
@@ -79,10 +98,12 @@ def beat(connection: sqlite3.Connection, now: int, claimed: Sequence[Claimed], l
     connection.execute(_BEAT, {"rows": rows, "lease_end": now + lease})
 
 
-def _in_hand(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> set[Hand]:
+def _hands(
+    connection: sqlite3.Connection, statement: str, outcomes: Sequence[Outcome]
+) -> set[Hand]:
     wanted = {hand(each) for each in outcomes}
     values = {"ids": ids(each.claimed.id for each in outcomes)}
-    return wanted & set(connection.execute(_IN_HAND, values))
+    return wanted & set(connection.execute(statement, values))
 
 
 def _standing(

@@ -13,6 +13,7 @@ from tidings.core.work import (
     Acceptance,
     Accepted,
     Claimed,
+    ClaimRequest,
     ClaimResult,
     DecideEvent,
     DecideNotification,
@@ -81,10 +82,10 @@ class SqliteStore:
         """Plan on what waited and is due; raises StaleDefinitions like `plan`."""
         return await self._transact(lambda to, now: resume(to, now, limit, definitions, decide))
 
-    async def claim(self, *, channel: str, provider: str, limit: int, lease: float) -> ClaimResult:
-        """Take due deliveries for `lease` seconds, critical lane first; epochs rise by one."""
-        held = _microseconds(lease)
-        return await self._transact(lambda to, now: claim(to, now, channel, provider, limit, held))
+    async def claim(self, request: ClaimRequest) -> ClaimResult:
+        """Take due deliveries, lane after lane; epochs rise by one."""
+        held = _microseconds(request.lease)
+        return await self._transact(lambda to, now: claim(to, now, held, request))
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
         """Hold what is still in hand for `lease` more seconds."""

@@ -16,15 +16,18 @@ import pytest
 
 _TOPICS = (
     "accept",
+    "called_off",
     "claim",
     "durability",
     "failing_plans",
+    "idempotency",
     "migrations",
     "once",
     "outbox",
     "parallel",
     "plan",
     "resume",
+    "route",
     "run",
     "settle",
 )

@@ -1,8 +1,11 @@
 """Claiming: due deliveries go into one worker's hands, and come back when it dies."""
 
+from datetime import timedelta
+
 import pytest
 
 from tidings.core.models import DeliveryState, Lane, Recipient
+from tidings.core.policy import OnUnknown, RetryRule, SendPolicy
 from tidings.core.ports import Store
 from tidings.core.work import Attempt, ClaimResult, Outcome
 from tidings.store import schema
@@ -103,6 +106,31 @@ class ClaimContract(StoreCase):
         assert [each.lane for each in first] == [Lane.CRITICAL, Lane.NORMAL, Lane.BULK]
         assert [each.lane for each in second] == [Lane.BULK]
 
+    async def test_only_the_lanes_asked_for_are_claimed(self, store: Store) -> None:
+        for lane in (Lane.BULK, Lane.CRITICAL):
+            await add_delivery(store, lane=lane)
+
+        critical = await claim(store, lanes=(Lane.CRITICAL,))
+        others = await claim(store, lanes=(Lane.NORMAL, Lane.BULK))
+
+        assert [each.lane for each in critical] == [Lane.CRITICAL]
+        assert [each.lane for each in others] == [Lane.BULK]
+
+    async def test_what_the_planner_wants_of_the_sending_comes_with_the_claim(
+        self, store: Store
+    ) -> None:
+        now = await store.now()
+        policy = SendPolicy(on_unknown=OnUnknown.CHECK, retry=RetryRule(attempts=3, max_age=60.0))
+        await add_delivery(store, "ada", policy=policy, expires_at=now + timedelta(hours=1))
+        await add_delivery(store, "bob")
+
+        ada, bob = await claim(store)
+
+        assert (ada.policy, ada.expires_at) == (policy, now + timedelta(hours=1))
+        assert (bob.policy, bob.expires_at) == (SendPolicy(), None)
+        assert abs(ada.created_at - now) < CLOCK_TOLERANCE
+        assert (ada.cancelled, ada.doubt, ada.provider) == (False, False, PROVIDER)
+
     async def test_a_beat_holds_what_is_in_hand(self, store: Store, clock: MovableClock) -> None:
         await add_delivery(store)
         claimed = await claim(store)
@@ -189,14 +217,16 @@ class LapseContract(StoreCase):
 
         taken = [each.recipient and each.recipient.id for each in last.taken]
         assert taken == ["bob"] * together
-        assert [(each.event.user_id, each.epoch) for each in last.given_up] == [("ada", 3)]
+        given_up = [(each.claimed.event.user_id, each.claimed.epoch) for each in last.ended]
+        assert given_up == [("ada", 3)]
+        assert [(each.state, each.rule) for each in last.ended] == [("failed", "workers_died")]
         stored = await row(store, schema.deliveries, user_id="ada")
         assert (stored["state"], stored["due_at"], stored["lapses"]) == ("failed", None, 3)
-        assert stored["reason"]
+        assert (stored["reason"], stored["rule"]) == (last.ended[0].reason, "workers_died")
         epochs = [each["epoch"] for each in await rows(store, schema.attempts)]
         assert epochs == [1, 2, 3]
         assert (await figures(store))["failed", "welcome", "email", PROVIDER] == 1
-        assert await claim_result(store) == ClaimResult(taken=[], given_up=[])
+        assert await claim_result(store) == ClaimResult(taken=[], ended=[])
 
     async def test_what_two_workers_died_with_is_taken_alone(
         self, store: Store, clock: MovableClock
@@ -258,3 +288,24 @@ class LapseContract(StoreCase):
         await store.settle([given_back])
 
         assert [each.lapses for each in await claim(store)] == [1]
+
+    async def test_what_is_to_be_sent_at_most_once_is_held_when_its_worker_dies(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store, "ada", policy=SendPolicy(on_unknown=OnUnknown.HOLD))
+        await add_delivery(store, "bob")
+        await claim(store)
+        clock.advance(seconds=LEASE + 1)
+
+        result = await claim_result(store)
+
+        assert [each.event.user_id for each in result.taken] == ["bob"]
+        (held,) = result.ended
+        assert (held.claimed.event.user_id, held.state) == ("ada", "held")
+        stored = await row(store, schema.deliveries, user_id="ada")
+        assert (stored["state"], stored["due_at"], stored["epoch"]) == ("held", None, 1)
+        assert (stored["reason"], stored["rule"]) == (held.reason, "unknown_outcome")
+        assert stored["doubt"] is True
+        attempt = await row(store, schema.attempts, delivery_id=held.claimed.id)
+        assert (attempt["epoch"], attempt["outcome"]) == (1, "unknown")
+        assert (await figures(store))["held", "welcome", "email", PROVIDER] == 1

@@ -14,6 +14,7 @@ from tidings.core.work import (
     Acceptance,
     Accepted,
     Claimed,
+    ClaimRequest,
     ClaimResult,
     DecideEvent,
     DueEvent,
@@ -174,23 +175,30 @@ async def add_delivery(store: Store, user_id: str = "ada", **changes: Any) -> Ev
     return event
 
 
-async def claim_result(
-    store: Store, *, channel: str = "email", limit: int = 100, lease: float = LEASE
-) -> ClaimResult:
-    """Claim due e-mails; what was taken and what was given up."""
-    return await store.claim(channel=channel, provider=PROVIDER, limit=limit, lease=lease)
+def a_request(**changes: Any) -> ClaimRequest:
+    """A wish for up to 100 due e-mails, otherwise as `changes` say."""
+    values: dict[str, Any] = {
+        "channel": "email",
+        "providers": (PROVIDER,),
+        "limit": 100,
+        "lease": LEASE,
+    }
+    return ClaimRequest(**(values | changes))
 
 
-async def claim(
-    store: Store, *, channel: str = "email", limit: int = 100, lease: float = LEASE
-) -> Sequence[Claimed]:
+async def claim_result(store: Store, **changes: Any) -> ClaimResult:
+    """Claim due e-mails; what was taken and what was brought to its end."""
+    return await store.claim(a_request(**changes))
+
+
+async def claim(store: Store, **changes: Any) -> Sequence[Claimed]:
     """Claim due e-mails."""
-    return (await claim_result(store, channel=channel, limit=limit, lease=lease)).taken
+    return (await claim_result(store, **changes)).taken
 
 
-async def claim_one(store: Store, *, lease: float = LEASE) -> Claimed:
+async def claim_one(store: Store, **changes: Any) -> Claimed:
     """Claim the only due e-mail."""
-    (claimed,) = await claim(store, lease=lease)
+    (claimed,) = await claim(store, **changes)
     return claimed
 
 

@@ -85,12 +85,20 @@ class SettleContract(StoreCase):
         claimed = await claim_one(store)
 
         await store.settle(
-            [Outcome(claimed=claimed, state=DeliveryState(state), reason="the user opted out")]
+            [
+                Outcome(
+                    claimed=claimed,
+                    state=DeliveryState(state),
+                    reason="the user opted out",
+                    rule="preference",
+                )
+            ]
         )
 
         stored = await row(store, schema.deliveries)
         assert (stored["state"], stored["due_at"]) == (state, None)
-        assert (stored["reason"], stored["tries"]) == ("the user opted out", 0)
+        assert (stored["reason"], stored["rule"]) == ("the user opted out", "preference")
+        assert stored["tries"] == 0
         assert await rows(store, schema.attempts) == []
         assert await figures(store) == {
             ("planned", "welcome", "", ""): 1,

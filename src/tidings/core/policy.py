@@ -1,0 +1,80 @@
+"""How a message is to be sent when sending goes wrong: values that travel with each delivery."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class OnUnknown(StrEnum):
+    """What to do when a call's answer never came, so that it may or may not have been taken."""
+
+    #: call again: at least once
+    RETRY = "retry"
+    #: ask the provider first, where it can answer; hold it where it can't
+    CHECK = "check"
+    #: call no more until a person decides: at most once
+    HOLD = "hold"
+
+
+class NoMore(StrEnum):
+    """The rules by which there is no other try."""
+
+    #: as many calls as there may be
+    GAVE_UP = "gave_up"
+    #: the next one would come too long after it was planned
+    TOO_OLD = "too_old"
+    #: the provider will never take this message, or nothing for this address
+    PERMANENT = "permanent"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRule:
+    """How often and how long to try; None leaves it to the channel. Times in seconds."""
+
+    #: calls in all
+    attempts: int | None = None
+    #: since it was planned
+    max_age: float | None = None
+    #: the first wait, which doubles with each call, and the longest
+    base: float | None = None
+    cap: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendPolicy:
+    """What the workflow of a delivery wants."""
+
+    on_unknown: OnUnknown = OnUnknown.RETRY
+    retry: RetryRule | None = None
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any] | None) -> "SendPolicy":
+        """From what a row keeps; nothing is the usual policy."""
+        if not kept:
+            return USUAL
+        retry = kept.get("retry")
+        return cls(
+            on_unknown=OnUnknown(kept.get("on_unknown", OnUnknown.RETRY)),
+            retry=RetryRule(**retry) if retry else None,
+        )
+
+    @property
+    def kept(self) -> Mapping[str, Any] | None:
+        """As a row keeps it: None for the usual one."""
+        return None if self == USUAL else asdict(self)
+
+
+USUAL = SendPolicy()
+
+#: the rule by which nothing is sent that is of no use any more
+EXPIRED = "expired"
+
+
+def out_of_date(expires_at: datetime | None, at: datetime) -> str | None:
+    """Why it is not sent at that moment, if it is of no use to anybody by then."""
+    if expires_at is None or at < expires_at:
+        return None
+    return f"It was of use until {expires_at:%Y-%m-%d %H:%M:%S} UTC only."

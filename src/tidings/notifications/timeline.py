@@ -1,0 +1,93 @@
+"""A notification's timeline: what happened to it, when, and by which rule; pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidings.core.models import UNDER_WAY, Decision
+from tidings.notifications.explanation import (
+    ExplainedAttempt,
+    ExplainedDelivery,
+    ExplainedNotification,
+)
+
+DECISION, ATTEMPT, END = "decision", "attempt", "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One thing that happened to a notification."""
+
+    at: datetime
+    #: decision · attempt · end
+    kind: str
+    #: the verdict, how the call ended, or the state it came to
+    result: str
+    #: which step, call or message it speaks of
+    what: str
+    rule: str | None
+    #: a sentence a person can read
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationTimeline:
+    """One run of a workflow for one user, with all that happened to it, in order."""
+
+    #: the event it comes from, by its sender's id
+    event_id: str
+    source: str
+    notification: ExplainedNotification
+    timeline: tuple[TimelineEntry, ...]
+
+
+def timeline(run: ExplainedNotification) -> tuple[TimelineEntry, ...]:
+    """Everything that is known about a notification, in the order it happened."""
+    return tuple(sorted(_entries(run), key=lambda entry: entry.at))
+
+
+def _entries(run: ExplainedNotification) -> Iterator[TimelineEntry]:
+    for decision in run.decisions:
+        yield _decided(run, decision)
+    for delivery in run.deliveries:
+        for attempt in delivery.attempts:
+            yield _attempted(delivery, attempt)
+        if delivery.state not in UNDER_WAY:
+            yield _ended(delivery)
+
+
+def _decided(run: ExplainedNotification, decision: Decision) -> TimelineEntry:
+    step = "" if decision.step is None else f", step {decision.step + 1}"
+    channel = f", {decision.channel}" if decision.channel else ""
+    return TimelineEntry(
+        at=decision.at,
+        kind=DECISION,
+        result=str(decision.verdict),
+        what=f"workflow {run.workflow}{step}{channel}",
+        rule=decision.rule,
+        reason=decision.reason,
+    )
+
+
+def _attempted(delivery: ExplainedDelivery, attempt: ExplainedAttempt) -> TimelineEntry:
+    late = " (came too late and changed nothing)" if attempt.fenced else ""
+    reasons = [reason for reason in (attempt.route, attempt.error) if reason]
+    return TimelineEntry(
+        at=attempt.finished_at or attempt.started_at,
+        kind=ATTEMPT,
+        result=attempt.outcome,
+        what=f"{delivery.channel} by {attempt.provider}{late}",
+        rule=None,
+        reason=" ".join(reasons) or None,
+    )
+
+
+def _ended(delivery: ExplainedDelivery) -> TimelineEntry:
+    return TimelineEntry(
+        at=delivery.updated_at,
+        kind=END,
+        result=delivery.state,
+        what=f"{delivery.channel}, template {delivery.template}",
+        rule=delivery.rule,
+        reason=delivery.reason,
+    )

@@ -1,0 +1,72 @@
+"""What was called off while a call was under way: the call counts, and there is no other."""
+
+from tidings.core.ports import Store
+from tidings.core.work import SettleStatus
+from tidings.store import schema
+from tidings.testing.clock import MovableClock
+from tidings.testing.store_contract.case import StoreCase
+from tidings.testing.store_contract.given import (
+    LEASE,
+    add_delivery,
+    claim,
+    claim_one,
+    figures,
+    row,
+)
+from tidings.testing.store_contract.settle import sent, statuses, to_retry
+
+
+class CalledOffContract(StoreCase):
+    """What `settle` must do with what was called off while a call was under way."""
+
+    async def test_it_gets_no_other_try(self, store: Store) -> None:
+        await add_delivery(store)
+        claimed = await claim_one(store)
+        await self._call_off(store)
+
+        (settled,) = await store.settle([await to_retry(store, claimed)])
+
+        stored = await row(store, schema.deliveries)
+        assert (stored["state"], stored["due_at"], stored["rule"]) == (
+            "cancelled",
+            None,
+            "cancelled",
+        )
+        assert (settled.status, settled.outcome.state) == (SettleStatus.SETTLED, "cancelled")
+        assert stored["reason"] == settled.outcome.reason
+        assert (await row(store, schema.attempts))["outcome"] == "transient"
+        assert (await figures(store))["cancelled", "welcome", "email", "smtp"] == 1
+
+    async def test_what_was_taken_all_the_same_is_sent(self, store: Store) -> None:
+        await add_delivery(store)
+        claimed = await claim_one(store)
+        await self._call_off(store)
+
+        (settled,) = await store.settle([await sent(store, claimed)])
+
+        assert settled.outcome.state == "sent"
+        assert (await row(store, schema.deliveries))["state"] == "sent"
+
+    async def test_settling_it_again_changes_nothing(self, store: Store) -> None:
+        await add_delivery(store)
+        outcome = await to_retry(store, await claim_one(store))
+        await self._call_off(store)
+
+        await store.settle([outcome])
+        again = await store.settle([outcome])
+
+        assert statuses(again) == [SettleStatus.ALREADY]
+
+    async def test_a_dead_workers_claim_comes_back_with_it(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        await claim(store)
+        await self._call_off(store)
+        clock.advance(seconds=LEASE + 1)
+
+        assert (await claim_one(store)).cancelled
+
+    async def _call_off(self, store: Store) -> None:
+        statement = schema.deliveries.update().values(cancelled_at=await store.now())
+        await store.run(lambda connection: connection.execute(statement).rowcount)

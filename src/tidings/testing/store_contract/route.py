@@ -1,0 +1,87 @@
+"""Which integration a delivery goes to: the first with leave, another after a certain failure."""
+
+import pytest
+
+from tidings.core.models import DeliveryState
+from tidings.core.policy import OnUnknown, SendPolicy
+from tidings.core.ports import Store
+from tidings.core.work import Attempt, Claimed, Outcome
+from tidings.store import schema
+from tidings.testing.clock import MovableClock
+from tidings.testing.store_contract.case import StoreCase
+from tidings.testing.store_contract.given import LEASE, add_delivery, claim, claim_one, row
+
+
+class RouteContract(StoreCase):
+    """Which integration `claim` gives a delivery to."""
+
+    async def test_the_first_is_on_record_as_about_to_be_called(self, store: Store) -> None:
+        await add_delivery(store)
+
+        claimed = await claim_one(store, providers=("east", "west"))
+
+        assert claimed.provider == "east"
+        assert (await row(store, schema.deliveries))["provider"] == "east"
+
+    async def test_after_a_certain_failure_another_one_is_called(self, store: Store) -> None:
+        await add_delivery(store)
+        await self._fail(store, await claim_one(store, providers=("east",)), "transient")
+
+        claimed = await claim_one(store, providers=("east", "west"))
+
+        assert (claimed.provider, claimed.doubt) == ("west", False)
+
+    async def test_where_there_is_no_other_the_same_is_called_again(self, store: Store) -> None:
+        await add_delivery(store)
+        await self._fail(store, await claim_one(store, providers=("east",)), "transient")
+
+        assert (await claim_one(store, providers=("east",))).provider == "east"
+
+    async def test_in_doubt_it_stays_where_it_may_have_been_taken(self, store: Store) -> None:
+        await add_delivery(store)
+        await self._fail(store, await claim_one(store, providers=("east",)), "unknown")
+
+        claimed = await claim_one(store, providers=("west", "east"))
+
+        assert (claimed.provider, claimed.doubt) == ("east", True)
+
+    @pytest.mark.parametrize(
+        ("on_unknown", "provider"),
+        [(OnUnknown.RETRY, "west"), (OnUnknown.CHECK, "east"), (OnUnknown.HOLD, "east")],
+    )
+    async def test_in_doubt_it_goes_elsewhere_only_where_a_repeat_is_allowed(
+        self, store: Store, on_unknown: OnUnknown, provider: str
+    ) -> None:
+        await add_delivery(store, policy=SendPolicy(on_unknown=on_unknown))
+        await self._fail(store, await claim_one(store, providers=("east",)), "unknown")
+
+        assert (await claim_one(store, providers=("west",))).provider == provider
+
+    async def test_a_dead_workers_call_leaves_doubt(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        await claim(store, providers=("east",))
+        clock.advance(seconds=LEASE + 1)
+
+        claimed = await claim_one(store, providers=("west", "east"))
+
+        assert (claimed.provider, claimed.doubt) == ("east", True)
+        assert (await row(store, schema.deliveries))["doubt"] is True
+
+    async def test_a_provider_that_surely_has_nothing_ends_the_doubt(self, store: Store) -> None:
+        await add_delivery(store)
+        await self._fail(store, await claim_one(store, providers=("east",)), "unknown")
+        claimed = await claim_one(store, providers=("east",))
+
+        await self._fail(store, claimed, "transient", certain=True)
+
+        assert (await claim_one(store, providers=("east", "west"))).provider == "west"
+
+    async def _fail(
+        self, store: Store, claimed: Claimed, outcome: str, *, certain: bool = False
+    ) -> None:
+        now = await store.now()
+        call = Attempt(provider=claimed.provider, outcome=outcome, started_at=now, finished_at=now)
+        retry = Outcome(claimed=claimed, state=DeliveryState.PENDING, attempt=call, certain=certain)
+        await store.settle([retry])

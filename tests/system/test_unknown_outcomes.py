@@ -1,0 +1,192 @@
+"""A call whose answer never came: it may have been taken, and the workflow says what then."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.system.post_office import PostOffice, open_post_office
+from tidings.channels.recording import RecordingProvider
+from tidings.core.errors import OutcomeUnknown, PermanentError, TransientError
+from tidings.core.models import Message, Receipt
+from tidings.store import schema
+
+
+class Silent:
+    """Takes every message, and answers with silence; it can't be asked either."""
+
+    concurrency = 10
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    async def send(self, message: Message) -> Receipt:
+        self.messages.append(message)
+        raise OutcomeUnknown("no answer")
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Asked(Silent):
+    """Takes every message in silence, and answers as told when asked for it."""
+
+    def __init__(self, *answers: Receipt | Exception | None) -> None:
+        super().__init__()
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def find(self, message: Message) -> Receipt | None:
+        self.asked.append(message.id)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Deaf(Silent):
+    """Does not even answer a question."""
+
+    async def find(self, _message: Message) -> Receipt | None:
+        await asyncio.Event().wait()
+        return None
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[PostOffice]:
+    async with open_post_office() as office:
+        await office.plan_welcomes()
+        yield office
+
+
+async def attempts(office: PostOffice) -> list[tuple[str, str | None]]:
+    return [(row["outcome"], row["error"]) for row in await office.rows(schema.attempts)]
+
+
+async def once_in_doubt(office: PostOffice, provider: Silent, on_unknown: str) -> None:
+    """The first call has ended in silence, and the next one is due."""
+    await office.change(policy={"on_unknown": on_unknown})
+    await office.service(provider=provider).work()
+    office.clock.advance(seconds=3)
+
+
+async def test_it_is_called_again_where_nothing_else_is_wanted(office: PostOffice) -> None:
+    provider = Silent()
+    await once_in_doubt(office, provider, "retry")
+
+    await office.service().work()
+
+    assert await office.states() == ["sent"]
+    assert [message.id for message in provider.messages] == [
+        message.id for message in office.provider.messages
+    ]
+
+
+async def test_it_is_held_where_at_most_one_call_is_wanted(office: PostOffice) -> None:
+    await once_in_doubt(office, Silent(), "hold")
+
+    assert await office.service().work() == 0
+
+    row = await office.delivery()
+    assert (row["state"], row["rule"], row["reason"]) == ("held", "unknown_outcome", "no answer")
+    assert row["due_at"] is None
+
+
+async def test_what_the_provider_has_is_sent_and_is_not_sent_again(office: PostOffice) -> None:
+    provider = Asked(Receipt(provider_id="x-1"))
+    await once_in_doubt(office, provider, "check")
+
+    await office.service(provider=provider).work()
+
+    row = await office.delivery()
+    assert (row["state"], row["provider_id"]) == ("sent", "x-1")
+    assert await attempts(office) == [("unknown", "no answer"), ("found", None)]
+    assert [message.id for message in provider.messages] == provider.asked == [row["id"]]
+
+
+async def test_what_the_provider_surely_has_not_is_sent_again(office: PostOffice) -> None:
+    await once_in_doubt(office, Silent(), "check")
+
+    await office.service().work()
+
+    row = await office.delivery()
+    assert (row["state"], row["doubt"]) == ("sent", False)
+    assert await attempts(office) == [("unknown", "no answer"), ("sent", None)]
+
+
+@pytest.mark.parametrize("error", [TransientError("busy"), PermanentError("no"), ValueError("?")])
+async def test_a_provider_that_can_not_tell_is_asked_again_later(
+    office: PostOffice, error: Exception
+) -> None:
+    provider = Asked(error, Receipt())
+    await once_in_doubt(office, provider, "check")
+    service = office.service(provider=provider)
+
+    await service.work()
+    assert (await office.delivery())["state"] == "pending"
+    assert await service.work() == 0
+    office.clock.advance(seconds=5)
+    await service.work()
+
+    assert await office.states() == ["sent"]
+    assert [outcome for outcome, _ in await attempts(office)] == ["unknown", "unknown", "found"]
+    assert len(provider.messages) == 1
+
+
+async def test_a_provider_that_does_not_answer_the_question_is_asked_again_later(
+    office: PostOffice,
+) -> None:
+    provider = Deaf()
+    await once_in_doubt(office, provider, "check")
+
+    await office.service(provider=provider, call_seconds=0.01).work()
+
+    row = await office.delivery()
+    assert (row["state"], row["tries"]) == ("pending", 2)
+    assert "did not answer within 0.01 s" in row["reason"]
+    assert len(provider.messages) == 1
+
+
+async def test_where_nobody_can_be_asked_it_waits_for_a_person(office: PostOffice) -> None:
+    provider = Silent()
+    await once_in_doubt(office, provider, "check")
+
+    await office.service(provider=provider).work()
+
+    row = await office.delivery()
+    assert (row["state"], row["rule"]) == ("held", "unknown_outcome")
+    assert row["reason"] == "It may have been sent, and test can't be asked whether it has it."
+    assert len(provider.messages) == 1
+
+
+async def test_a_certain_failure_is_never_asked_about(office: PostOffice) -> None:
+    class Busy(RecordingProvider):
+        async def find(self, message: Message) -> Receipt | None:
+            raise AssertionError(message.id)
+
+    provider = Busy()
+    provider.script([TransientError("busy"), None])
+    await office.change(policy={"on_unknown": "check"})
+    service = office.service(provider=provider)
+
+    await service.work()
+    office.clock.advance(seconds=3)
+    await service.work()
+
+    assert await office.states() == ["sent"]
+
+
+async def test_being_stopped_while_asking_changes_nothing(office: PostOffice) -> None:
+    provider = Deaf()
+    await once_in_doubt(office, provider, "check")
+    service = office.service(provider=provider, drain_seconds=0.1)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(service.run(stopping))
+    while (await office.delivery())["state"] != "sending":
+        await asyncio.sleep(0.005)
+
+    stopping.set()
+    await running
+
+    row = await office.delivery()
+    assert (row["state"], row["doubt"], row["tries"]) == ("pending", True, 1)
