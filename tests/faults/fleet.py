@@ -77,9 +77,11 @@ class Fleet:
         """Let it go on."""
         self._processes[name].send_signal(signal.SIGCONT)
 
-    def status(self, name: str) -> int | None:
-        """How a process ended; None while it runs."""
-        return self._processes[name].poll()
+    async def ended(self, name: str, *, seconds: float = PATIENCE) -> int:
+        """Wait until a process ended by itself; its exit status."""
+        process = self._processes[name]
+        await until(lambda: process.poll() is not None, f"{name} ended", self.log, seconds=seconds)
+        return int(self._processes.pop(name).returncode)
 
     def terminate(self, name: str) -> float:
         """End a process by SIGTERM; the seconds it took."""
