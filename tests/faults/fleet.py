@@ -1,6 +1,7 @@
 """The program's own processes, to be started, killed and started again."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -108,6 +109,10 @@ class Fleet:
             lambda: len(self.provider.taken) >= number, f"{number} taken", self.log, seconds=seconds
         )
 
+    async def until_sent(self, number: int, *, seconds: float = 120) -> None:
+        """Wait until so many deliveries ended as sent, by the dashboard's figures."""
+        await until(lambda: _sent(self.url) >= number, f"{number} sent", self.log, seconds=seconds)
+
     def log(self, name: str | None = None) -> str:
         """What the processes wrote."""
         paths = sorted(self.folder.glob(f"{name or '*'}.log"))
@@ -141,6 +146,11 @@ class Fleet:
 
     def _is_ready(self) -> bool:
         return is_ready(self.url)
+
+
+def _sent(url: str) -> int:
+    with urllib.request.urlopen(f"{url}/v1/analytics/summary", timeout=10) as answer:
+        return int(json.load(answer)["totals"]["sent"])
 
 
 def is_ready(url: str) -> bool:

@@ -79,7 +79,7 @@ async def lose_and_restore(
     fleet.provider.play(Script())
     await asyncio.to_thread(installation.start)
 
-    await until_sent(fleet, len(kept))
+    await fleet.until_sent(len(kept))
     await asyncio.to_thread(fleet.terminate, "api")
     store = await installation.open()
     verdict = judge(kept, fleet.provider.taken, await read_ends(store))
@@ -96,7 +96,7 @@ async def lose_and_restore(
 async def accept_all(fleet: Fleet) -> dict[str, Asked]:
     """Some delivered, some in a delay, some in the worker's hands, the rest due; all addresses."""
     delivered = await register_all(fleet.url, people("delivered", DELIVERED))
-    await until_sent(fleet, DELIVERED)
+    await fleet.until_sent(DELIVERED)
     waiting = await put_into_a_delay(fleet, people("waiting", WAITING))
     fleet.provider.play(Script(answer=Answer.SILENT))
     unsent = await register_all(fleet.url, people("unsent", UNSENT))
@@ -161,16 +161,6 @@ def take_up(connection: sa.Connection) -> set[str]:
     connection.execute(sa.update(notifications).where(waits).values(due_at=soon))
     sending = sa.select(deliveries.c.id).where(deliveries.c.state == "sending")
     return set(connection.scalars(sending))
-
-
-async def until_sent(fleet: Fleet, number: int) -> None:
-    """Wait until so many deliveries ended as sent, by the dashboard's figures."""
-    async with asyncio.timeout(60), aiohttp.ClientSession(fleet.url) as http:
-        while True:
-            async with http.get("/v1/analytics/summary") as answer:
-                if (await answer.json())["totals"]["sent"] == number:
-                    return
-            await asyncio.sleep(0.05)
 
 
 def people(kind: str, number: int) -> list[str]:

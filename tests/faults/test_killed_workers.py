@@ -1,10 +1,8 @@
 """The main job while workers are killed: what was accepted reaches its address all the same."""
 
 import asyncio
-import json
 import random
 import statistics
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from tests.faults.checker import Asked, judge
 from tests.faults.crew import PACE, RESUMED
 from tests.faults.ends import opened, read_ends, until_settled
 from tests.faults.extent import extent
-from tests.faults.fleet import Fleet, wait_until
+from tests.faults.fleet import Fleet
 from tests.faults.news import add_people, tell_all
 from tests.faults.registrations import addresses, register_all
 
@@ -94,7 +92,8 @@ async def test_the_one_process_on_sqlite_is_killed_and_every_address_is_reached(
         fleet.start_api("tidings.notification_system")
 
         asked = await disturb(fleet, lambda: restart_system(fleet))
-        await until_quiet(fleet)
+        await fleet.until_sent(NUMBER)
+        assert await asyncio.to_thread(fleet.terminate, "api") <= 10
 
     async with opened(database) as store:
         verdict = judge(asked, fleet.provider.taken, await read_ends(store))
@@ -130,20 +129,6 @@ async def kill_again_and_again(fleet: Fleet, chance: random.Random) -> None:
         victim = chance.choice(sorted(MORTALS))
         await asyncio.to_thread(fleet.kill, victim)
         await asyncio.to_thread(fleet.start, victim, *MORTALS[victim])
-
-
-async def until_quiet(fleet: Fleet) -> None:
-    """Wait until every delivery is settled, those of the killed process too, and end the rest."""
-    await asyncio.to_thread(
-        wait_until, lambda: settled(fleet) >= NUMBER, "all is settled", fleet.log, seconds=120
-    )
-    assert await asyncio.to_thread(fleet.terminate, "api") <= 10
-
-
-def settled(fleet: Fleet) -> int:
-    """How many deliveries ended as sent, by the API."""
-    with urllib.request.urlopen(f"{fleet.url}/v1/analytics/summary", timeout=10) as answer:
-        return int(json.load(answer)["totals"]["sent"])
 
 
 def takeovers(connection: sa.Connection) -> Sequence[float]:
