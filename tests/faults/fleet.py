@@ -70,6 +70,10 @@ class Fleet:
         for name in names:
             self._processes.pop(name).wait()
 
+    def pid(self, name: str) -> int:
+        """The number of a process."""
+        return self._processes[name].pid
+
     def freeze(self, name: str) -> None:
         """Stop a process by SIGSTOP: it lives, and does nothing."""
         self._processes[name].send_signal(signal.SIGSTOP)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import aiohttp
@@ -15,6 +15,7 @@ BULK, CONNECTIONS = 500, 4
 PATIENCE = 60.0
 """Seconds a client asks again while the API is away or refuses."""
 
+_NO_POLICY: Mapping[str, object] = {}
 _WORKFLOW = {
     "on": "NEWS",
     "steps": [{"kind": "channel", "channel": "email", "template": "welcome"}],
@@ -43,21 +44,26 @@ async def add_people(database: str, number: int) -> None:
         await connection.close()
 
 
-async def tell_all(url: str, number: int, *, first: int = 0) -> dict[str, Asked]:
-    """An event for each of so many, repeated under its own id until it is accepted."""
+async def tell_all(
+    url: str, number: int, *, first: int = 0, policy: Mapping[str, object] = _NO_POLICY
+) -> dict[str, Asked]:
+    """An event for each of so many, repeated under its own id until it is accepted.
+
+    `policy` is what their workflow says beside its one step.
+    """
     asked: dict[str, Asked] = {}
     waiting = _bulks(first, number)
     async with aiohttp.ClientSession(url) as http:
-        await _publish(http)
+        await _publish(http, policy)
         await asyncio.gather(*(_tell_some(http, waiting, asked) for _ in range(CONNECTIONS)))
     return asked
 
 
-async def _publish(http: aiohttp.ClientSession) -> None:
+async def _publish(http: aiohttp.ClientSession, policy: Mapping[str, object]) -> None:
     """As soon as a notification worker has published the template it names."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        async with http.put("/v1/workflows/news", json=_WORKFLOW) as answer:
+        async with http.put("/v1/workflows/news", json={**_WORKFLOW, **policy}) as answer:
             if answer.status == 200:
                 return
             assert answer.status == 422, await answer.text()

@@ -1,12 +1,15 @@
 """Many registrations over HTTP."""
 
 import asyncio
+import itertools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 
 import aiohttp
 
 from tests.faults.checker import Asked
+from tidings.core.loops import pause
 
 CONNECTIONS = 50
 PATIENCE = 30.0
@@ -30,12 +33,47 @@ async def register_all(url: str, people: Sequence[str]) -> dict[str, Asked]:
     return asked
 
 
+@asynccontextmanager
+async def registering(url: str, *, pace: float) -> AsyncIterator[dict[str, Asked]]:
+    """Inside of it people register, so many a second, whether or not others were answered.
+
+    Leaving waits for those under way.
+    """
+    asked: dict[str, Asked] = {}
+    over = asyncio.Event()
+    load = asyncio.create_task(_keep_registering(url, asked, pace, over))
+    try:
+        yield asked
+    finally:
+        over.set()
+        await load
+
+
+async def _keep_registering(
+    url: str, asked: dict[str, Asked], pace: float, over: asyncio.Event
+) -> None:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
+        began = time.monotonic()
+        for index in itertools.count():
+            await pause(over, began + index / pace - time.monotonic())
+            if over.is_set():
+                return
+            group.create_task(_note(session, url, f"person-{index}@example.com", asked))
+
+
+async def _note(
+    session: aiohttp.ClientSession, url: str, address: str, asked: dict[str, Asked]
+) -> None:
+    await _register(session, url, address)
+    asked[address] = Asked.OK
+
+
 async def _register_some(
     session: aiohttp.ClientSession, url: str, waiting: Iterable[str], asked: dict[str, Asked]
 ) -> None:
     for address in waiting:
-        await _register(session, url, address)
-        asked[address] = Asked.OK
+        await _note(session, url, address, asked)
 
 
 async def _register(session: aiohttp.ClientSession, url: str, address: str) -> None:
@@ -45,7 +83,7 @@ async def _register(session: aiohttp.ClientSession, url: str, address: str) -> N
             async with session.post(f"{url}/register", json={"email": address}) as answer:
                 if answer.status == 202:
                     return
-                assert answer.status == 503, await answer.text()
+                assert answer.status in {429, 503}, await answer.text()
         except aiohttp.ClientError:
             pass
         assert time.monotonic() < deadline, "the API stayed away"

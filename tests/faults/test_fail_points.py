@@ -9,20 +9,19 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count, repeat
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 
 from tests.faults import crew
-from tests.faults.checker import Asked, judge
+from tests.faults.checker import judge
 from tests.faults.ends import opened, read_ends, until_settled
 from tests.faults.extent import extent
 from tests.faults.fail_point import KILLED
 from tests.faults.fleet import Fleet
 from tests.faults.provider_ledger import Call
-from tests.faults.registrations import register_all
-from tidings.core.loops import pause
+from tests.faults.registrations import registering
 
 LIVES, SEED = extent(1, 50), 2
 SENDING = (
@@ -36,8 +35,8 @@ SENDING = (
 PLANNING = ("before_plan", "after_plan", "before_publish", "after_publish", "before_ack")
 #: between the provider's yes and its being on record
 AMBIGUOUS = frozenset({"after_send", "before_result"})
-#: seconds between two registrations
-PAUSE = 0.04
+#: registrations a second: every worker finds work at any time
+PACE = 25.0
 
 pytestmark = [
     pytest.mark.slow,
@@ -72,16 +71,11 @@ def fleet(tmp_path: Path, postgres_url: str, redis_url: str) -> Iterator[Fleet]:
 async def test_a_worker_may_die_anywhere_and_only_a_call_without_an_answer_is_repeated(
     fleet: Fleet, postgres_url: str, tell: list[str]
 ) -> None:
-    asked: dict[str, Asked] = {}
-    over = asyncio.Event()
-    registering = asyncio.create_task(keep_registering(fleet, asked, over))
-
-    lives, _ = await asyncio.gather(
-        live_and_die(fleet, "channel", SENDING, *crew.CHANNEL),
-        live_and_die(fleet, "notification", PLANNING, *crew.NOTIFICATION),
-    )
-    over.set()
-    await registering
+    async with registering(fleet.url, pace=PACE) as asked:
+        lives, _ = await asyncio.gather(
+            live_and_die(fleet, "channel", SENDING, *crew.CHANNEL),
+            live_and_die(fleet, "notification", PLANNING, *crew.NOTIFICATION),
+        )
     crew.start(fleet, crew.crew())
 
     async with opened(postgres_url) as store:
@@ -109,15 +103,6 @@ async def live_and_die(fleet: Fleet, name: str, points: Sequence[str], *command:
         assert await fleet.ended(name) == KILLED
         lives.append(Life(point=point, began=began, ended=time.time()))
     return lives
-
-
-async def keep_registering(fleet: Fleet, asked: dict[str, Asked], over: asyncio.Event) -> None:
-    """People come one by one, so that every worker finds work at any time."""
-    for index in count():
-        asked.update(await register_all(fleet.url, [f"person-{index}@example.com"]))
-        await pause(over, PAUSE)
-        if over.is_set():
-            return
 
 
 def repeated_by(lives: Sequence[Life], taken: Sequence[Call]) -> Counter[str]:
