@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import sqlalchemy as sa
 
@@ -95,6 +95,18 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Let go of every connection."""
+        ...
+
+
+@runtime_checkable
+class CheckingProvider(Provider, Protocol):
+    """One whose vendor can be asked what became of a message; no provider need be that."""
+
+    async def find(self, message: Message) -> Receipt | None:
+        """The receipt of a message the vendor took, None where it surely did not.
+
+        Raises DeliveryError when it can't tell.
+        """
         ...
 
 

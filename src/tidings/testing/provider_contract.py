@@ -8,7 +8,7 @@ import pytest
 from tidings.core.errors import DeliveryError
 from tidings.core.ids import Ids
 from tidings.core.models import Content, Message, Receipt
-from tidings.core.ports import Provider
+from tidings.core.ports import CheckingProvider, Provider
 
 _ids = Ids()
 
@@ -124,3 +124,34 @@ class ProviderContract:
     async def test_closing_unused_is_fine(self, provider: Provider) -> None:
         """A provider connects when it is first needed, and need not have been."""
         await provider.aclose()
+
+
+class CheckingProviderContract(ProviderContract):
+    """What a provider with `find` must do besides."""
+
+    @pytest.fixture
+    def provider(self) -> CheckingProvider:
+        """The provider under test."""
+        raise NotImplementedError("override the fixture `provider`")
+
+    async def test_a_message_that_was_taken_is_found(self, provider: CheckingProvider) -> None:
+        """With the receipt it was answered by."""
+        message = self.message()
+
+        receipt = await provider.send(message)
+
+        assert await provider.find(message) == receipt
+
+    async def test_a_message_that_was_never_sent_is_not_found(
+        self, provider: CheckingProvider
+    ) -> None:
+        """Nor does its being looked for make it one that was sent."""
+        message = self.message()
+        await provider.send(self.message())
+
+        assert await provider.find(message) is None
+        assert await provider.find(message) is None
+
+    async def test_it_is_known_for_one_that_can_be_asked(self, provider: CheckingProvider) -> None:
+        """The engine asks those only."""
+        assert isinstance(provider, CheckingProvider)
