@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from tidings.channels.http.http import trusted
 from tidings.channels.http.options import PREFIX, HttpOptions
 from tidings.channels.options import read_options
-from tidings.channels.tls import context
 from tidings.core.checkup import Finding, failure, ok
 from tidings.core.errors import OutcomeUnknown, Unavailable
 from tidings.egress.http import HttpClient
@@ -18,8 +18,7 @@ _CHECK = "HTTP endpoint"
 async def check_up(options: Mapping[str, str]) -> Sequence[Finding]:
     """Whether somebody speaks HTTP there. Raises ConfigurationError for wrong options."""
     chosen = read_options(HttpOptions, options, prefix=PREFIX)
-    trusted = context(chosen.ca_file, setting=f"{PREFIX}CA_FILE")
-    async with HttpClient(timeout=PATIENCE, answer_limit=0, tls=trusted) as http:
+    async with HttpClient(timeout=PATIENCE, answer_limit=0, tls=trusted(chosen)) as http:
         try:
             answer = await http.request("OPTIONS", chosen.url)  # by RFC 9110 it changes nothing
         except (Unavailable, OutcomeUnknown) as error:

@@ -15,6 +15,7 @@ What becomes of a message, by how its call ended:
 The table of codes is in `answers.py`. Time and bytes of every answer are bounded.
 """
 
+import ssl
 from collections.abc import Mapping
 from urllib.parse import quote
 
@@ -47,7 +48,7 @@ class HttpProvider:
             timeout=options.timeout,
             connections=options.connections,
             answer_limit=_ANSWER_LIMIT,
-            tls=context(options.ca_file, setting=f"{PREFIX}CA_FILE"),
+            tls=trusted(options),
         )
         self._headers = {"Content-Type": "application/json", **_authorization(options.token)}
         self._quiet_log = QuietLog("http")
@@ -127,6 +128,13 @@ def build(options: Mapping[str, str], ports: ProviderPorts) -> HttpProvider:
     if chosen.check_url is None:
         return HttpProvider(chosen, clock=ports.clock)
     return CheckingHttpProvider(chosen, check_url=chosen.check_url, clock=ports.clock)
+
+
+def trusted(options: HttpOptions) -> ssl.SSLContext | None:
+    """Whom to trust in place of the system's. Raises ConfigurationError naming the variable."""
+    if options.ca_file is None:
+        return None
+    return context(options.ca_file, setting=f"{PREFIX}CA_FILE")
 
 
 def _authorization(token: str | None) -> Mapping[str, str]:
