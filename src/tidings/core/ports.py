@@ -28,6 +28,10 @@ from tidings.core.work import (
 
 Result = TypeVar("Result")
 
+Change = Callable[[float, bytes | None], tuple[bytes, Result]]
+"""Makes a value anew, of the time in seconds and the old value, with an answer; pure, for it may
+be asked more than once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
@@ -76,6 +80,21 @@ class EventBus(Protocol):
 
     async def ping(self) -> None:
         """Raises Unavailable when the bus does not answer."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+class SharedState(Protocol):
+    """Small values that all workers see and change one at a time; lossy: what is idle is forgotten.
+
+    Its clock is one for all workers, shifted by ours.
+    """
+
+    async def change(self, key: str, change: Change[Result]) -> Result:
+        """Put `change`'s new value in the old one's place; raises Unavailable."""
         ...
 
     async def aclose(self) -> None:
