@@ -23,6 +23,7 @@ from tidings.notifications.timeline_api import timeline_router
 from tidings.service import guard, open_service, readiness
 from tidings.templates.api import templates_router
 from tidings.users.api import users_router
+from tidings.users.suppressions_api import suppressions_router
 from tidings.web.pages import pages_router
 from tidings.wiring import System
 
@@ -47,14 +48,14 @@ def create_app(system: System, services: Sequence[str] = ()) -> FastAPI:
     for router in (*routers, keys_router(system.keys, system.audit)):
         app.include_router(router)
     app.include_router(health_router(system.metrics, readiness(system), look=system.backlog.look))
-    app.add_middleware(HotRoutes, routes=hot_routes(routers))
+    app.add_middleware(HotRoutes, routes=hot_routes(routers), metrics=system.metrics)
     guard(app, system)
     describe(app)
     return app
 
 
 def _users(system: System) -> Sequence[APIRouter]:
-    return [users_router(system.users)]
+    return [users_router(system.users), suppressions_router(system.suppressions)]
 
 
 def _templates(system: System) -> Sequence[APIRouter]:
@@ -67,6 +68,7 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         notifications=system.notifications,
         workflows=system.workflows,
         register_rate=system.settings.register_rate,
+        metrics=system.metrics,
     )
     notifications = system.notifications
     return [router, timeline_router(notifications), cancel_router(notifications)]

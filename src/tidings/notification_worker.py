@@ -11,7 +11,7 @@ from tidings.core.bell import Bell
 from tidings.core.breath import Breath
 from tidings.core.errors import InvalidInput, NotFound, Unavailable
 from tidings.core.logs import get_logger
-from tidings.core.loops import BackOff, until
+from tidings.core.loops import BackOff, pause, until
 from tidings.core.models import (
     DEAD_LETTER,
     DEAD_LETTER_CHANNEL,
@@ -36,6 +36,8 @@ _log = get_logger("notification-worker")
 _BREATH = 0.005
 #: seconds between two looks at what waits for its hour, however often the bell rings
 _RESUME_SECONDS = 0.25
+#: seconds between two looks at what is kept for a time only
+_TIDY_SECONDS = 3600.0
 
 
 def sent_email(due: DueEvent, catalog: Catalog) -> EventPlan:
@@ -80,6 +82,7 @@ class NotificationWorker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(stopping))
             group.create_task(self._plan(stopping))
+            group.create_task(self._tidy(stopping))
             group.create_task(self._wake_at_the_end(stopping))
 
     async def work(self) -> int:
@@ -108,6 +111,15 @@ class NotificationWorker:
             except Exception as error:  # what is due stays due, whatever it was
                 self._complain("planning failed; trying again", error)
                 await back_off.pause(stopping)
+
+    async def _tidy(self, stopping: asyncio.Event) -> None:
+        """Take away what was kept long enough, now and then; nobody waits for it."""
+        while not stopping.is_set():
+            try:
+                await self._system.retention.apply()
+            except Exception as error:  # what is over stays over, whatever it was
+                self._complain("what is kept for a time only could not be taken away", error)
+            await pause(stopping, _TIDY_SECONDS)
 
     async def _wake_at_the_end(self, stopping: asyncio.Event) -> None:
         await stopping.wait()
@@ -161,7 +173,7 @@ class NotificationWorker:
                 await subscription.bury(received, str(error))
                 return False
             except Unavailable as error:
-                self._complain("the database does not answer; what was heard is kept", error)
+                self._complain("what was heard can't be stored yet, and is kept", error)
                 if stopping.is_set():
                     return False
                 await back_off.pause(stopping)

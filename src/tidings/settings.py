@@ -25,6 +25,7 @@ _FIXES: Mapping[str, str] = {
     "database_url": "use sqlite:///tidings.db, sqlite:// (in memory) or postgresql://user@host/name",
     "redis_url": "use redis://host:6379/0, rediss://… or unix:///path/to/socket",
     "port": "use a free port from 1 to 65535; 0 lets the system choose",
+    "backlog_limit": "use a number of rows, such as 1000000",
     "register_rate": "use a form like 60/minute, or off for no limit",
     "templates": "name a folder that exists, with <key>/email.txt in it",
     "bus_channels": "use USER_CHANNEL, or channels of your own, comma separated",
@@ -79,6 +80,8 @@ class Settings(BaseSettings):
     email_from: str = "Tidings <tidings@localhost>"
     #: registrations a client may ask for, like 60/minute; off: no limit
     register_rate: str = "60/minute"
+    #: rows that may wait to be planned or sent; above it nothing new is accepted
+    backlog_limit: Annotated[int, pydantic.Field(ge=1)] = 1_000_000
     log_format: LogFormat = "auto"
     log_level: Annotated[str, pydantic.Field(pattern="^(?i:debug|info|warning|error)$")] = "info"
     #: how long a worker sleeps when no bell rings

@@ -28,6 +28,7 @@ from tidings.delivery.retry import exponential
 from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
 from tidings.notifications import workflow_rows
+from tidings.notifications.admission import Admission
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.notifications.workflow import Workflow
@@ -36,8 +37,10 @@ from tidings.settings import Settings, read_settings
 from tidings.store.backlog import Backlog
 from tidings.store.dead_letters import DeadLetters
 from tidings.store.outbox import Outbox
+from tidings.store.retention import Retention
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 
 NOTIFICATION_GROUP = "notification"
 ANALYTICS_GROUP = "analytics"
@@ -56,8 +59,10 @@ class System:
     metrics: Metrics
     store: Store
     backlog: Backlog
+    retention: Retention
     bus: EventBus
     users: UserService
+    suppressions: SuppressionService
     templates: TemplateService
     workflows: WorkflowService
     intake: Intake
@@ -159,10 +164,12 @@ async def _build(
     providers = await _load_providers(settings, ports, stack)
     templates = TemplateService(store, clock=clock, needed_by=workflow_rows.needing)
     workflows = WorkflowService(store, clock=clock, templates=templates)
+    backlog = Backlog(store, metrics=metrics, channels=tuple(providers))
     intake = Intake(
         store=store,
         bus=bus,
         workflows=workflows,
+        admission=Admission(limit=settings.backlog_limit, count=backlog.waiting, metrics=metrics),
         clock=clock,
         ids=ids,
         metrics=metrics,
@@ -176,9 +183,11 @@ async def _build(
         ids=ids,
         metrics=metrics,
         store=store,
-        backlog=Backlog(store, metrics=metrics, channels=tuple(providers)),
+        backlog=backlog,
+        retention=Retention(store),
         bus=bus,
         users=users,
+        suppressions=SuppressionService(store, clock=clock),
         templates=templates,
         workflows=workflows,
         intake=intake,

@@ -12,10 +12,12 @@ from tidings.core.metrics import Metrics
 from tidings.core.models import USER_CHANNEL
 from tidings.core.ports import EventBus, Store
 from tidings.memory_bus import MemoryEventBus
+from tidings.notifications.admission import Admission
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.notifications.workflow import Workflow
 from tidings.notifications.workflows import WorkflowService
+from tidings.store.backlog import Backlog
 from tidings.templates.service import TemplateService
 from tidings.testing.clock import MovableClock
 from tidings.users.service import UserService
@@ -50,15 +52,18 @@ async def open_house(
     bus: EventBus | None = None,
     clock: Clock | None = None,
     workflows: Sequence[Workflow] = (),
+    limit: int = 1_000_000,
 ) -> AsyncIterator[House]:
     clock, ids, metrics = clock or MovableClock(), Ids(), Metrics()
     bus = bus or MemoryEventBus(metrics=metrics, clock=clock)
     templates = TemplateService(store, clock=clock)
     registry = WorkflowService(store, clock=clock, templates=templates)
+    backlog = Backlog(store, metrics=metrics, channels=("email",))
     intake = Intake(
         store=store,
         bus=bus,
         workflows=registry,
+        admission=Admission(limit=limit, count=backlog.waiting, metrics=metrics),
         clock=clock,
         ids=ids,
         metrics=metrics,

@@ -33,6 +33,7 @@ def make_app(house: House, *, rate: str = "off") -> FastAPI:
             notifications=house.notifications,
             workflows=house.workflows,
             register_rate=rate,
+            metrics=house.metrics,
         )
     )
     return app

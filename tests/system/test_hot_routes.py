@@ -1,5 +1,6 @@
 """Hot routes answer as the framework would: found by their router, errors as problems, counted."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -7,6 +8,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from tidings.api.hot import HOT, HotRoutes, hot_routes
+from tidings.core.metrics import Metrics
 from tidings.main import create_app
 from tidings.notifications.api import notifications_router
 from tidings.testing.fake_system import FakeSystem
@@ -33,6 +35,7 @@ async def test_every_route_said_to_be_hot_is_found_and_takes_the_request_alone(
         notifications=system.services.notifications,
         workflows=system.services.workflows,
         register_rate="off",
+        metrics=system.services.metrics,
     )
 
     found = hot_routes([router])
@@ -62,10 +65,33 @@ async def test_a_fault_in_a_hot_route_is_told_as_one_of_ours_and_not_how() -> No
     async def register(_request: Request) -> Response:
         raise ValueError("a secret reason")
 
-    app.add_middleware(HotRoutes, routes=hot_routes([router]))
+    app.add_middleware(HotRoutes, routes=hot_routes([router]), metrics=Metrics())
 
     answer = await asked(app, "/register")
 
     assert answer.status_code == 500
     assert answer.json()["type"] == "urn:tidings:problem:internal-error"
     assert "secret" not in answer.text
+
+
+async def test_bodies_above_the_room_there_is_are_refused_unread() -> None:
+    router, app, metrics = APIRouter(), FastAPI(), Metrics()
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    @router.post("/v1/events")
+    async def trigger(_request: Request) -> Response:
+        reading.set()
+        await go_on.wait()
+        return Response(status_code=202)
+
+    app.add_middleware(HotRoutes, routes=hot_routes([router]), metrics=metrics, most_bytes=10)
+    first = asyncio.create_task(asked(app, "/v1/events", b"12345678"))
+    await reading.wait()
+
+    refused = await asked(app, "/v1/events", b"12345678")
+    go_on.set()
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert (await first).status_code == 202
+    assert (await asked(app, "/v1/events", b"12345678")).status_code == 202
+    assert metrics.registry.get_sample_value("tidings_refused_total", {"reason": "memory"}) == 1

@@ -198,3 +198,17 @@ async def test_keys_that_were_read_serve_on_while_the_database_is_away(
     troubled.down = frozenset({"run"})
 
     assert (await keyring.by_token(made.token)).id == made.key.id
+
+
+async def test_a_repeated_request_makes_no_second_key_and_names_the_first(
+    keys: KeyService,
+) -> None:
+    made = await keys.create("admin", [Scope.ADMIN], by="a test", idempotency_key="k1")
+
+    with pytest.raises(Conflict, match=f"made key {made.key.id} before"):
+        await keys.create("admin", [Scope.ADMIN], by="a test", idempotency_key="k1")
+    with pytest.raises(InvalidInput) as other:
+        await keys.create("other", [Scope.ADMIN], by="a test", idempotency_key="k1")
+
+    assert other.value.field == "Idempotency-Key"
+    assert [each.id for each in await keys.list()] == [made.key.id]

@@ -22,8 +22,10 @@ from tidings.core.models import (
 )
 from tidings.core.work import Acceptance, Accepted, DecideEvent, PlanResult
 from tidings.notification_worker import NotificationWorker
+from tidings.notifications.admission import Admission
 from tidings.notifications.intake import Intake
 from tidings.settings import Settings
+from tidings.store.backlog import Backlog
 from tidings.store.sqlite import SqliteStore
 from tidings.wiring import System, open_system
 
@@ -202,6 +204,11 @@ async def test_what_was_heard_while_the_database_was_down_is_kept_not_buried(
         store=store,
         bus=system.bus,
         workflows=system.workflows,
+        admission=Admission(
+            limit=10,
+            count=Backlog(store, metrics=system.metrics, channels=()).waiting,
+            metrics=system.metrics,
+        ),
         clock=system.clock,
         ids=system.ids,
         metrics=system.metrics,
@@ -213,7 +220,7 @@ async def test_what_was_heard_while_the_database_was_down_is_kept_not_buried(
             await eventually(stored(store))
 
     assert await system.dead_letters.recent(1) == []
-    complaints = [line for line in logs if "the database does not answer" in str(line["event"])]
+    complaints = [line for line in logs if "can't be stored yet" in str(line["event"])]
     assert len(complaints) == 1, "at most one line a second"
     await store.aclose()
 

@@ -32,6 +32,7 @@ from tidings.core.work import (
 )
 from tidings.store.postgres import PostgresStore
 from tidings.store.postgres.connections import (
+    ACCEPT_CONNECTIONS,
     HOT_CONNECTIONS,
     RUN_CONNECTIONS,
 )
@@ -157,7 +158,7 @@ async def test_callers_that_leave_take_no_connection_with_them(
     all_idle = f"SELECT count(*) = 0 {OUR_SESSIONS} AND state <> 'idle'"
     await until(lambda: onlooker.fetchval(all_idle))
     sessions = await onlooker.fetchval(f"SELECT count(*) {OUR_SESSIONS}")
-    assert sessions <= HOT_CONNECTIONS + RUN_CONNECTIONS
+    assert sessions <= ACCEPT_CONNECTIONS + HOT_CONNECTIONS + RUN_CONNECTIONS
     assert left > 50
     await in_use_at_once(store)
 

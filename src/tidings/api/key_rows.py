@@ -6,7 +6,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from tidings.core.keys import ApiKey, Scope
-from tidings.store.schema import api_keys, installation
+from tidings.core.work import IdempotencyRecord
+from tidings.store.schema import api_keys, idempotency, installation
 
 
 def lock_keys(connection: sa.Connection) -> None:
@@ -26,6 +27,25 @@ def add(connection: sa.Connection, key: ApiKey, digest: str) -> None:
         "expires_at": key.expires_at,
     }
     connection.execute(sa.insert(api_keys).values(values))
+
+
+def made_under(connection: sa.Connection, key: str) -> tuple[str, str] | None:
+    """The fingerprint of the request that came with an idempotency key, and the id it made."""
+    query = sa.select(idempotency.c.fingerprint, idempotency.c.event_id).where(
+        idempotency.c.key == key
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row.fingerprint, row.event_id)
+
+
+def note_made(
+    connection: sa.Connection, record: IdempotencyRecord, key_id: str, now: datetime
+) -> None:
+    """A request made this key: a repeat of it makes no other."""
+    values = {"event_id": key_id, "created_at": now}
+    connection.execute(
+        sa.insert(idempotency).values(key=record.key, fingerprint=record.fingerprint, **values)
+    )
 
 
 def revoke(connection: sa.Connection, key_id: str, now: datetime) -> ApiKey | None:

@@ -1,5 +1,6 @@
 """Who may ask: the keys as of at most a second ago, so that a request costs no query."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from tidings.core.quiet_log import QuietLog
 
 #: seconds after which the keys are read again: a revoked one ends within them
 _FRESH = 1.0
+#: seconds that a request waits for that, where the keys were read before
+_PATIENCE = 0.5
 #: how exactly a key's last use is kept
 _USE = timedelta(minutes=1)
 
@@ -86,8 +89,9 @@ class Keyring:
             return ring
         self._read_at = time.monotonic()
         try:
-            return await self._read()
-        except Unavailable as error:
+            async with asyncio.timeout(None if ring is None else _PATIENCE):
+                return await self._read()
+        except (Unavailable, TimeoutError) as error:
             ring = self._ring  # None where a key changed meanwhile: the old ones prove nothing then
             if ring is None:
                 raise

@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from tidings.api.access import ACTOR
 from tidings.api.audit import AuditEntry, AuditLog
 from tidings.api.bodies import Body, json_body, read_body
+from tidings.api.idempotency import PARAMETER, idempotency_key
 from tidings.api.keys import KeyService
 from tidings.api.problems import problem_responses
 from tidings.core.errors import InvalidInput
@@ -103,12 +104,18 @@ def _add_keys(router: APIRouter, keys: KeyService) -> None:
         summary="Make a key; the answer alone holds its secret",
         status_code=201,
         responses=problem_responses(409, 413, 422, 503),
-        openapi_extra=json_body(KeyIn),
+        openapi_extra={**json_body(KeyIn), "parameters": [PARAMETER]},
     )
     async def create_key(request: Request, response: Response) -> NewKeyOut:
+        key = idempotency_key(request)
         body = await read_body(request, KeyIn)
-        by = request.scope[ACTOR]
-        made = await keys.create(body.name, body.scopes, by=by, expires_at=_utc(body.expires_at))
+        made = await keys.create(
+            body.name,
+            body.scopes,
+            by=request.scope[ACTOR],
+            expires_at=_utc(body.expires_at),
+            idempotency_key=key,
+        )
         response.headers["Cache-Control"] = "no-store"
         return NewKeyOut(key=made.token, **KeyOut.of(made.key).model_dump())
 

@@ -17,6 +17,7 @@ from tidings.api.bodies import invalid_input
 from tidings.core.errors import (
     Conflict,
     Forbidden,
+    InProgress,
     InvalidInput,
     NotFound,
     Overloaded,
@@ -38,6 +39,7 @@ KINDS: Mapping[type[TidingsError], tuple[int, str]] = {
     Unauthorized: (401, "unauthorized"),
     Forbidden: (403, "forbidden"),
     NotFound: (404, "not-found"),
+    InProgress: (409, "in-progress"),
     Conflict: (409, "conflict"),
     Overloaded: (429, "overloaded"),
     Unavailable: (503, "unavailable"),
@@ -48,6 +50,9 @@ _RETRY_AFTER: Mapping[str, Any] = {
     "description": "Seconds until it is worth asking again.",
     "schema": {"type": "integer", "minimum": 0},
 }
+
+#: what passes by itself, and says when
+_PASSING = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -111,7 +116,7 @@ def answer(error: Exception) -> Response:
 
 
 def _headers_of(error: TidingsError) -> Mapping[str, str]:
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | InProgress):
         return {"Retry-After": str(ceil(error.retry_after))}
     return {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
 
@@ -121,7 +126,7 @@ def _documented(status: int) -> dict[str, Any]:
         "description": HTTPStatus(status).phrase,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+    if status in _PASSING:
         response["headers"] = {"Retry-After": _RETRY_AFTER}
     return response
 

@@ -13,7 +13,7 @@ _ADMINS_OWN = ("/v1/keys", "/v1/audit")
 #: methods that change nothing
 READING = frozenset({"GET", "HEAD"})
 #: asks by POST, so that what is looked for stays out of logs
-_SEARCHES = frozenset({"/outbox"})
+_SEARCHES = frozenset({"/outbox", "/v1/suppressions/find"})
 #: what an application needs: to say what happened, and to whom
 _TRIGGERING = (
     ("POST", "/v1/events"),
@@ -21,6 +21,7 @@ _TRIGGERING = (
     ("POST", "/v1/cancellations"),
     ("POST", "/v1/users/"),
     ("PUT", "/v1/users/"),
+    ("PUT", "/v1/suppressions"),
 )
 
 

@@ -1,8 +1,7 @@
 """What the server answered: the JSON object it sent, or the error of our tree it stands for."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -10,6 +9,7 @@ import orjson
 from tidings.core.errors import (
     Conflict,
     Forbidden,
+    InProgress,
     InvalidInput,
     NotFound,
     OutcomeUnknown,
@@ -20,6 +20,7 @@ from tidings.core.errors import (
     Unavailable,
 )
 from tidings.egress.http import Answer
+from tidings.egress.retry_after import retry_after
 
 #: errors made of their sentence alone
 _PLAIN: Mapping[int, type[TidingsError]] = {
@@ -36,6 +37,9 @@ _WITH_FIELD: Mapping[int, type[InvalidInput | NotFound]] = {
     422: InvalidInput,
 }
 _PASSING: Mapping[int, type[Unavailable]] = {429: Overloaded, 503: Unavailable}
+
+#: the one conflict that passes by itself
+_IN_PROGRESS = "urn:tidings:problem:in-progress"
 
 #: seconds to wait where a refusal does not say
 _UNSAID = 1.0
@@ -71,18 +75,8 @@ def _error(answer: Answer, problem: Mapping[str, Any], now: datetime) -> Tidings
     detail = str(problem.get("detail") or f"the server answered {status} without saying why")
     if status in _WITH_FIELD:
         return _WITH_FIELD[status](detail, field=str(problem.get("field", "")))
-    if status in _PASSING:
-        wait = seconds_until(answer.headers.get("retry-after", ""), now=now)
-        return _PASSING[status](detail, retry_after=wait)
+    passing = InProgress if problem.get("type") == _IN_PROGRESS else _PASSING.get(status)
+    if passing is not None:
+        wait = retry_after(answer.headers, now=now)
+        return passing(detail, retry_after=_UNSAID if wait is None else wait)
     return _PLAIN.get(status, TidingsError)(detail)
-
-
-def seconds_until(retry_after: str, *, now: datetime) -> float:
-    """What a Retry-After header asks for, be it seconds or a date."""
-    if retry_after.isascii() and retry_after.isdecimal():
-        return float(retry_after)
-    try:
-        moment = parsedate_to_datetime(retry_after)
-    except (ValueError, OverflowError):
-        return _UNSAID
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())

@@ -205,13 +205,17 @@ class Keys:
         scopes: Collection[Scope | ScopeName],
         *,
         expires_at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> NewKey:
-        """Make a key; the answer alone holds it. Never repeated by itself: look at `list` first.
+        """Make a key; the answer alone holds it. Repeated only under an `idempotency_key`.
 
-        Raises InvalidInput, and Conflict where two of that name are live already.
+        Raises InvalidInput, and Conflict where two of that name are live already, or where the same
+        request made a key before, which it names.
         """
         body = {"name": name, "scopes": list(scopes), "expires_at": expires_at}
-        key: NewKey = await self._transport.post(path_of("keys"), body)
+        key: NewKey = await self._transport.post(
+            path_of("keys"), body, idempotency_key=idempotency_key
+        )
         return key
 
     async def list(self) -> Sequence[Key]:

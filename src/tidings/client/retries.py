@@ -3,10 +3,10 @@
 import random
 from collections.abc import Callable
 
-from tidings.core.errors import OutcomeUnknown, TidingsError, Unavailable
+from tidings.core.errors import InProgress, OutcomeUnknown, TidingsError, Unavailable
 
-#: what passes by itself: it is down, it is full, or no answer came
-PASSING = (Unavailable, OutcomeUnknown)
+#: what passes by itself: it is down or full, it is at it already, or no answer came
+PASSING = (Unavailable, InProgress, OutcomeUnknown)
 
 #: seconds all pauses of one call may take together
 LONGEST = 60.0
@@ -23,6 +23,6 @@ def pause_before(
 
     Never shorter than what the server asked for, only longer; `waited` is what earlier pauses took.
     """
-    asked = error.retry_after if isinstance(error, Unavailable) else 0.0
+    asked = error.retry_after if isinstance(error, Unavailable | InProgress) else 0.0
     pause = max(FIRST * FACTOR**repeat, asked) * (1 + JITTER * chance())
     return pause if waited + pause <= LONGEST else None

@@ -181,12 +181,16 @@ class SyncKeys:
         scopes: Collection[Scope | ScopeName],
         *,
         expires_at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> NewKey:
-        """Make a key; the answer alone holds it. Never repeated by itself: look at `list` first.
+        """Make a key; the answer alone holds it. Repeated only under an `idempotency_key`.
 
-        Raises InvalidInput, and Conflict where two of that name are live already.
+        Raises InvalidInput, and Conflict where two of that name are live already, or where the same
+        request made a key before, which it names.
         """
-        return self._thread.wait_for(self._keys.create(name, scopes, expires_at=expires_at))
+        return self._thread.wait_for(
+            self._keys.create(name, scopes, expires_at=expires_at, idempotency_key=idempotency_key)
+        )
 
     def list(self) -> Sequence[Key]:
         """Every key there ever was, in the order they were made."""

@@ -10,7 +10,7 @@ import orjson
 from tidings.client.problems import content_of
 from tidings.client.retries import PASSING, pause_before
 from tidings.core.clock import Clock, SystemClock
-from tidings.core.errors import InvalidInput, Unavailable
+from tidings.core.errors import InvalidInput, OutcomeUnknown, Unavailable
 from tidings.egress.http import HttpClient
 
 DEFAULT_URL = "http://localhost:8000"
@@ -114,6 +114,8 @@ class Transport:
             )
         except Unavailable as error:
             raise Unavailable(f"{error}. Is it running? `tidings up` starts it.") from error
+        if answer.lost:
+            raise OutcomeUnknown(f"{method} {self.url}{path} was answered in part only")
         return content_of(answer, now=self._clock.now())
 
 

@@ -8,6 +8,7 @@ TidingsError
 ├── Forbidden                   the key lacks the scope
 ├── NotFound                    no such event, user, workflow or template
 ├── Conflict                    it contradicts what is already there
+│   ├── InProgress              it is being done already: ask again after `retry_after`
 │   └── StaleDefinitions        workflows or templates changed meanwhile: read them again
 ├── Unavailable                 something we need is down: ask again after `retry_after`
 │   └── Overloaded              too much waits already: ask again after `retry_after`
@@ -58,6 +59,14 @@ class NotFound(TidingsError):
 
 class Conflict(TidingsError):
     """What was asked contradicts what is already there."""
+
+
+class InProgress(Conflict):
+    """The same request is being stored at this moment; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class StaleDefinitions(Conflict):

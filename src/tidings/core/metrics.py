@@ -32,6 +32,12 @@ class Metrics:
         self.accepted = Counter(
             "tidings_events_accepted", "Events stored durably", ["lane"], registry=self.registry
         )
+        self.refused = Counter(
+            "tidings_refused",
+            "Requests for new work refused, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
         self.planned = Counter(
             "tidings_notifications_planned",
             "Notifications planned, by state",

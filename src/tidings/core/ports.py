@@ -160,7 +160,10 @@ class Store(Protocol):
         ...
 
     async def accept(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
-        """Store events durably with their users and idempotency records; an answer for each."""
+        """Store events durably with their users and idempotency records; an answer for each.
+
+        Raises InProgress where another process is storing the same, and takes its time.
+        """
         ...
 
     async def plan(self, *, limit: int, definitions: int, decide: DecideEvent) -> PlanResult:

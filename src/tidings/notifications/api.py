@@ -9,8 +9,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic.json_schema import SkipJsonSchema
 
 from tidings.api.bodies import invalid_input, json_body, read_body
+from tidings.api.idempotency import PARAMETER, REPLAYED, idempotency_key, replayed_header
 from tidings.api.problems import problem, problem_responses
 from tidings.core.errors import InvalidInput, TidingsError, Unavailable
+from tidings.core.metrics import Metrics
 from tidings.core.names import KEY
 from tidings.notifications.bodies import (
     BULK_LIMIT,
@@ -54,20 +56,6 @@ Source = Annotated[
     ),
 ]
 
-_REPLAYED = {
-    "Idempotency-Replayed": {
-        "description": "`true` where the same request was accepted before.",
-        "schema": {"type": "string", "enum": ["true"]},
-    }
-}
-_IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "Repeats of a request under one key are accepted once, for 7 days.",
-    "schema": {"type": "string", "pattern": VISIBLE},
-}
-
 
 def notifications_router(
     *,
@@ -75,13 +63,14 @@ def notifications_router(
     notifications: NotificationService,
     workflows: WorkflowService,
     register_rate: str,
+    metrics: Metrics,
 ) -> APIRouter:
     """`/register`, `/v1/events`, `/v1/messages` and `/v1/workflows`.
 
     Raises ConfigurationError for a `register_rate` that is none.
     """
     router = APIRouter()
-    _add_register(router, intake, RateLimit(register_rate))
+    _add_register(router, intake, RateLimit(register_rate, metrics))
     _add_events(router, intake)
     _add_messages(router, intake)
     _add_explanation(router, notifications)
@@ -90,7 +79,7 @@ def notifications_router(
 
 
 def _add_register(router: APIRouter, intake: Intake, rate: RateLimit) -> None:
-    extra = {**json_body(RegisterBody), "parameters": [*QUERY, _IDEMPOTENCY_KEY]}
+    extra = {**json_body(RegisterBody), "parameters": [*QUERY, PARAMETER]}
     extra["requestBody"]["required"] = False
 
     @router.post(
@@ -101,12 +90,12 @@ def _add_register(router: APIRouter, intake: Intake, rate: RateLimit) -> None:
         tags=["events"],
         status_code=202,
         response_model=AcceptedOut,
-        responses={202: {"headers": _REPLAYED}, **problem_responses(413, 422, 429, 503)},
+        responses={202: {"headers": REPLAYED}, **problem_responses(409, 413, 422, 429, 503)},
         openapi_extra=extra,
     )
     async def register(request: Request) -> Response:
         await rate.take(request.client.host if request.client else "")
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         body = await read_registration(request)
         return _accepted(
             await intake.register(
@@ -123,11 +112,14 @@ def _add_events(router: APIRouter, intake: Intake) -> None:
         tags=["events"],
         status_code=202,
         response_model=AcceptedOut,
-        responses={202: {"headers": _REPLAYED}, **problem_responses(404, 413, 422, 503)},
-        openapi_extra={**json_body(EventBody), "parameters": [_IDEMPOTENCY_KEY]},
+        responses={
+            202: {"headers": REPLAYED},
+            **problem_responses(404, 409, 413, 422, 429, 503),
+        },
+        openapi_extra={**json_body(EventBody), "parameters": [PARAMETER]},
     )
     async def trigger(request: Request) -> Response:
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         body = await read_body(request, EventBody)
         return _accepted(await intake.take(body.request(key)))
 
@@ -138,18 +130,23 @@ def _add_events(router: APIRouter, intake: Intake) -> None:
         tags=["events"],
         status_code=202,
         response_model=BulkOut,
-        responses=problem_responses(413, 422, 503),
+        responses={202: {"headers": REPLAYED}, **problem_responses(413, 422, 429, 503)},
         openapi_extra={
             **json_body(BulkBody, events=_bulk_schema()),
-            "parameters": [_IDEMPOTENCY_KEY],
+            "parameters": [PARAMETER],
         },
     )
     async def trigger_many(request: Request) -> Response:
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         body = await read_body(request, BulkBody, limit=BULK_BYTES)
         items = [_item(raw, index, key) for index, raw in enumerate(body.events)]
         results = await _trigger_all(intake, items)
-        return _json({"results": [_result(each) for each in results]}, 202)
+        replayed = all(isinstance(each, AcceptedEvent) and each.replayed for each in results)
+        return _json(
+            {"results": [_result(each) for each in results]},
+            202,
+            replayed_header(replayed=replayed),
+        )
 
 
 def _add_messages(router: APIRouter, intake: Intake) -> None:
@@ -160,11 +157,11 @@ def _add_messages(router: APIRouter, intake: Intake) -> None:
         tags=["events"],
         status_code=202,
         response_model=AcceptedOut,
-        responses={202: {"headers": _REPLAYED}, **problem_responses(413, 422, 503)},
-        openapi_extra={**json_body(MessageBody), "parameters": [_IDEMPOTENCY_KEY]},
+        responses={202: {"headers": REPLAYED}, **problem_responses(409, 413, 422, 429, 503)},
+        openapi_extra={**json_body(MessageBody), "parameters": [PARAMETER]},
     )
     async def send(request: Request) -> Response:
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         body = await read_body(request, MessageBody)
         return _accepted(
             await intake.send(body.to, body.text, subject=body.subject, idempotency_key=key)
@@ -223,13 +220,6 @@ def _add_workflows(router: APIRouter, workflows: WorkflowService) -> None:
         return WorkflowOut.of(workflow)
 
 
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None:
-        check_visible(key, "Idempotency-Key")
-    return key
-
-
 def _item(raw: dict[str, Any], index: int, key: str | None) -> EventRequest | TidingsError:
     try:
         body = EventBody.model_validate(raw)
@@ -259,8 +249,7 @@ def _result(result: AcceptedEvent | TidingsError) -> dict[str, Any]:
 
 
 def _accepted(accepted: AcceptedEvent) -> Response:
-    headers = {"Idempotency-Replayed": "true"} if accepted.replayed else {}
-    return _json({"event_id": accepted.event_id}, 202, headers)
+    return _json({"event_id": accepted.event_id}, 202, replayed_header(replayed=accepted.replayed))
 
 
 def _json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -11,7 +11,7 @@ from tidings.core.errors import InvalidInput, PayloadTooLarge
 from tidings.core.models import OWN_CHANNELS
 from tidings.core.text import is_one_line
 
-#: types and ids of events, and idempotency keys: 1 to 255 visible ASCII characters
+#: types and ids of events: 1 to 255 visible ASCII characters
 VISIBLE = EVENT_TYPE = "^[!-~]{1,255}$"
 #: names of bus channels
 BUS_CHANNEL = "^[A-Za-z0-9_.:-]{1,100}$"

@@ -5,8 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
+from tidings.api.idempotency import check_idempotency_key, key_reused
 from tidings.core.clock import Clock
-from tidings.core.errors import InvalidInput, NotFound, TidingsError
+from tidings.core.errors import (
+    InProgress,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    TidingsError,
+    Unavailable,
+)
 from tidings.core.group_commit import GroupCommit
 from tidings.core.ids import Ids
 from tidings.core.logs import get_logger
@@ -14,13 +22,15 @@ from tidings.core.metrics import Metrics
 from tidings.core.models import USER_CHANNEL, Event, Lane
 from tidings.core.ports import EventBus, Store
 from tidings.core.work import Acceptance, Accepted, AcceptStatus
-from tidings.notifications.fields import check_visible
+from tidings.notifications.admission import Admission
 from tidings.notifications.publisher import Publisher
 from tidings.notifications.requests import Composer, EventRequest
 from tidings.notifications.workflows import WorkflowService
 
 #: seconds between two commits, so that a rush shares them
 _BREATH = 0.002
+#: seconds a request waits for its commit to begin, and for one under way to end
+_PATIENCE, _LONGEST = 1.0, 5.0
 
 _log = get_logger("intake")
 
@@ -36,7 +46,9 @@ class AcceptedEvent:
 class Intake:
     """Stores what happened, many at a time, then lets the bus know in the background.
 
-    Everything raises Unavailable when the database can't be reached: nothing is stored then.
+    Everything raises Overloaded where too much waits already, and Unavailable where the database
+    can't be reached: nothing is stored then, unless the error says that nobody knows. Under the key
+    of a request that is being stored at this moment it raises InProgress.
     """
 
     def __init__(
@@ -45,6 +57,7 @@ class Intake:
         store: Store,
         bus: EventBus,
         workflows: WorkflowService,
+        admission: Admission,
         clock: Clock,
         ids: Ids,
         metrics: Metrics,
@@ -52,12 +65,15 @@ class Intake:
     ) -> None:
         self._composer = Composer(installation=store.installation)
         self._workflows = workflows
+        self._admission = admission
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
         self._bus_channels = frozenset(bus_channels)
         self._store = store
-        self._group = GroupCommit[Acceptance, Accepted](self._commit, breath=_BREATH)
+        self._group = GroupCommit[Acceptance, Accepted](
+            self._commit, breath=_BREATH, patience=_PATIENCE, longest=_LONGEST
+        )
         self._publisher = Publisher(bus, metrics)
 
     async def register(
@@ -72,7 +88,7 @@ class Intake:
 
         Raises InvalidInput.
         """
-        _check_key(idempotency_key)
+        check_idempotency_key(idempotency_key)
         acceptance = self._composer.registration(
             email,
             name,
@@ -95,7 +111,7 @@ class Intake:
         cancel_key: str | None = None,
     ) -> AcceptedEvent:
         """Store an event of a known user. Raises InvalidInput, or NotFound for an unknown user."""
-        _check_key(idempotency_key)
+        check_idempotency_key(idempotency_key)
         request = EventRequest(
             type=event_type,
             user_id=user_id,
@@ -136,7 +152,7 @@ class Intake:
         idempotency_key: str | None = None,
     ) -> AcceptedEvent:
         """Send a text to an e-mail address. Raises InvalidInput."""
-        _check_key(idempotency_key)
+        check_idempotency_key(idempotency_key)
         acceptance = self._composer.direct(
             to,
             text,
@@ -150,6 +166,7 @@ class Intake:
     async def accept_heard(self, event: Event, bus_channel: str) -> AcceptedEvent:
         """Store an event read from the bus, once for its source and id.
 
+        It waits on the bus until there is room, where what is asked for over HTTP is refused.
         Raises InvalidInput for what can't be kept, NotFound for an unknown user.
         """
         return await self._accept(self._composer.heard(event, bus_channel))
@@ -157,11 +174,31 @@ class Intake:
     async def aclose(self) -> None:
         """Finish what is being stored, and publish what waits, within a bound."""
         await self._group.aclose()
+        await self._admission.aclose()
         await self._publisher.aclose()
 
     async def _accept(self, acceptance: Acceptance) -> AcceptedEvent:
         acceptance = replace(acceptance, lane=await self._lane(acceptance))
-        return _accepted(await self._group.submit(acceptance), acceptance)
+        await self._admission.admit(critical=acceptance.lane is Lane.CRITICAL)
+        result = await self._store_soon(acceptance)
+        if result.status is not AcceptStatus.STORED:
+            self._admission.give_back()
+        return _accepted(result, acceptance)
+
+    async def _store_soon(self, acceptance: Acceptance) -> Accepted:
+        try:
+            return await self._group.submit(acceptance)
+        except Overloaded:
+            self._metrics.refused.labels(reason="queue").inc()
+            raise
+        except Unavailable:
+            if any(_repeats(acceptance, other) for other in self._group.under_way):
+                raise InProgress(
+                    "a request with this Idempotency-Key is being stored at this moment: ask "
+                    "again for its answer"
+                ) from None
+            self._metrics.refused.labels(reason="database").inc()
+            raise
 
     async def _commit(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
         """Store, count and publish together: whoever asked may be gone by now."""
@@ -182,9 +219,10 @@ class Intake:
         return Lane.CRITICAL if acceptance.event.type in critical else acceptance.lane
 
 
-def _check_key(key: str | None) -> None:
-    if key is not None:
-        check_visible(key, "Idempotency-Key")
+def _repeats(acceptance: Acceptance, other: Acceptance) -> bool:
+    """Whether two requests came under one key."""
+    one, two = acceptance.idempotency, other.idempotency
+    return acceptance is not other and one is not None and two is not None and one.key == two.key
 
 
 def _accepted(result: Accepted, acceptance: Acceptance) -> AcceptedEvent:
@@ -196,10 +234,7 @@ def _accepted(result: Accepted, acceptance: Acceptance) -> AcceptedEvent:
         case AcceptStatus.REPLAYED:
             return AcceptedEvent(event_id=result.event_id, replayed=True)
         case AcceptStatus.KEY_REUSED:
-            raise InvalidInput(
-                "this Idempotency-Key came before with another body: use a new key",
-                field="Idempotency-Key",
-            )
+            raise key_reused()
         case AcceptStatus.ID_REUSED:
             raise InvalidInput(
                 f"id {event.id} came before with another content: use a new id", field="id"

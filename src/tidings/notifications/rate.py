@@ -9,6 +9,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from tidings.core.errors import ConfigurationError, Overloaded
+from tidings.core.metrics import Metrics
 from tidings.settings import NO_LIMIT
 
 
@@ -18,7 +19,8 @@ class RateLimit:
     Raises ConfigurationError for a rate of another form.
     """
 
-    def __init__(self, rate: str) -> None:
+    def __init__(self, rate: str, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._rate = None if rate == NO_LIMIT else _parsed(rate)
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
@@ -27,6 +29,7 @@ class RateLimit:
         counted = _counted(client)
         if self._rate is None or await self._limiter.hit(self._rate, counted):
             return
+        self._metrics.refused.labels(reason="rate").inc()
         reset_at, _left = await self._limiter.get_window_stats(self._rate, counted)
         raise Overloaded(
             f"more than {self._rate} from this client: slow down",

@@ -1,13 +1,11 @@
 """What a caller asks for, checked and turned into what is stored in one commit."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-import orjson
-
+from tidings.api.idempotency import record_of
 from tidings.core.errors import InvalidInput
 from tidings.core.ids import address_user_id
 from tidings.core.locales import normalise_locale
@@ -18,7 +16,7 @@ from tidings.core.models import (
     Event,
     Lane,
 )
-from tidings.core.work import Acceptance, IdempotencyRecord, Installation, Registration
+from tidings.core.work import Acceptance, Installation, Registration
 from tidings.notifications.fields import (
     check_bus_channel,
     check_data,
@@ -89,7 +87,7 @@ class Composer:
             ),
             bus_channel=request.bus_channel,
             lane=request.lane,
-            idempotency=_record(request.idempotency_key, request.content),
+            idempotency=record_of(request.idempotency_key, request.content),
             cancel_key=request.cancel_key,
         )
 
@@ -118,7 +116,7 @@ class Composer:
         )
         key = None if idempotency_key is None else f"{_REGISTRATIONS}{idempotency_key}"
         content = (acceptance.event.type, acceptance.event.data)
-        return replace(acceptance, idempotency=_record(key, content))
+        return replace(acceptance, idempotency=record_of(key, content))
 
     def direct(
         self,
@@ -148,7 +146,7 @@ class Composer:
             event=event,
             bus_channel=USER_CHANNEL,
             registration=Registration(user_id=user_id, channel="email", address=address),
-            idempotency=_record(idempotency_key, (event.type, event.data)),
+            idempotency=record_of(idempotency_key, (event.type, event.data)),
         )
 
     def heard(self, event: Event, bus_channel: str) -> Acceptance:
@@ -179,15 +177,6 @@ class Composer:
 
     def _user_id(self, address: str) -> str:
         return address_user_id(self.installation.address_key, address)
-
-
-def _record(key: str | None, content: Sequence[object]) -> IdempotencyRecord | None:
-    """A record of the key, and of what a repeat under it must have in common."""
-    if key is None:
-        return None
-    body = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    fingerprint = hashlib.blake2b(body, digest_size=16).hexdigest()
-    return IdempotencyRecord(key=key, fingerprint=fingerprint)
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

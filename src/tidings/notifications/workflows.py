@@ -1,5 +1,6 @@
 """The workflows of an installation: kept as JSON, by version, changed at start or over HTTP."""
 
+import asyncio
 import importlib
 import sys
 import time
@@ -21,8 +22,8 @@ from tidings.templates.template import files_of
 
 _log = get_logger("workflows")
 
-#: seconds after which a process asks whether another one changed the workflows
-_FRESH = 5.0
+#: seconds after which a process asks whether another one changed the workflows, and for how long
+_FRESH, _PATIENCE = 5.0, 0.5
 
 
 class WorkflowService:
@@ -119,9 +120,10 @@ class WorkflowService:
 
     async def _refreshed(self, known: WorkflowSet) -> WorkflowSet:
         try:
-            stamp = await self._store.run(definitions.read)
-            return known if stamp == known.definitions else await self.read()
-        except Unavailable:
+            async with asyncio.timeout(_PATIENCE):
+                stamp = await self._store.run(definitions.read)
+                return known if stamp == known.definitions else await self.read()
+        except (Unavailable, TimeoutError):
             return known
 
 

@@ -1,4 +1,4 @@
-"""How much is due and since when, as gauges; read when somebody asks, and not too often."""
+"""How much is due and since when, as gauges, and how much waits in all, for who lets more in."""
 
 import asyncio
 import time
@@ -75,13 +75,21 @@ class Backlog:
                 self._tell(found, now)
             self._fresh_until = time.monotonic() + self._fresh
 
+    async def waiting(self, most: int) -> int:
+        """How many events and deliveries are not done with, due or not, counted up to `most`."""
+        query = waiting_query(most)
+
+        def ask(connection: sa.Connection) -> int:
+            _pin(connection)
+            return sum(connection.scalars(query))
+
+        return min(await self._store.run(ask), most)
+
     async def read(self, now: datetime) -> Sequence[Due]:
         """What is due at a moment of the database's clock."""
 
         def ask(connection: sa.Connection) -> Sequence[Due]:
-            if connection.dialect.name == "postgresql":
-                for statement in PINNED:
-                    connection.execute(sa.text(statement))
+            _pin(connection)
             rows = connection.execute(self._query, {"now": now}).mappings()
             return [Due(**row) for row in rows]
 
@@ -93,6 +101,25 @@ class Backlog:
             age = (now - due.oldest).total_seconds() if due.oldest else 0.0
             self._metrics.due.labels(due.kind, due.channel, due.lane).set(due.count)
             self._metrics.oldest_due.labels(due.kind, due.channel, due.lane).set(max(age, 0.0))
+
+
+def waiting_query(most: int) -> sa.CompoundSelect[Any]:
+    """One statement that counts what waits in either table, each along its partial index."""
+    return sa.union_all(
+        _count(events, events.c.lane, most), _count(deliveries, deliveries.c.channel, most)
+    )
+
+
+def _count(table: sa.Table, first: sa.Column[Any], most: int) -> sa.Select[int]:
+    """The rows of a table's partial index, by the column it begins with."""
+    rows = sa.select(first).where(sa.text(_STATES[table]), first >= "").limit(most).subquery()
+    return sa.select(sa.func.count()).select_from(rows)
+
+
+def _pin(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        for statement in PINNED:
+            connection.execute(sa.text(statement))
 
 
 def backlog_query(channels: Sequence[str]) -> sa.CompoundSelect[Any]:

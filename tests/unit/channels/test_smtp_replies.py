@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.channels.email.smtp_replies import Stage, error_for, queue_id, without_addresses
-from tidings.core.errors import DeliveryError
+from tidings.channels.email.smtp_replies import Stage, error_for, queue_id
+from tidings.core.errors import DeliveryError, TransientError
 
 
 @given(stage=st.sampled_from(Stage), code=st.integers(-1, 9999), text=st.text())
@@ -27,7 +27,26 @@ def test_the_servers_own_id_is_found_where_it_tells_one(text: str, expected: str
     assert queue_id(text) == expected
 
 
-def test_addresses_and_line_breaks_are_left_out() -> None:
-    assert without_addresses("5.1.1 <a@example.com>:\nunknown\x00 żółć@example.com") == (
-        "5.1.1 <(address)>: unknown (address)"
-    )
+@pytest.mark.parametrize(
+    ("stage", "code", "text", "own"),
+    [
+        (Stage.RCPT, 450, "4.2.0 greylisted", True),
+        (Stage.RCPT, 451, "try again later", True),
+        (Stage.RCPT, 451, "4.7.1 greylisted", True),
+        (Stage.RCPT, 452, "4.2.2 mailbox full", True),
+        (Stage.RCPT, 452, "4.3.1 insufficient system storage", False),
+        (Stage.RCPT, 451, "4.4.1 no answer from the next host", False),
+        (Stage.RCPT, 421, "4.7.0 too many connections", False),
+        (Stage.RCPT, 454, "4.7.1 relay access denied", False),
+        (Stage.MAIL, 450, "4.7.1 too fast", False),
+        (Stage.MAIL, 535, "5.7.8 login refused", False),
+        (Stage.END, 451, "4.3.0 out of memory", False),
+    ],
+)
+def test_trouble_of_one_recipient_says_nothing_of_the_server(
+    stage: Stage, code: int, text: str, own: bool
+) -> None:
+    error = error_for(stage, code, text)
+
+    assert isinstance(error, TransientError)
+    assert error.own is own

@@ -271,6 +271,33 @@ async def test_a_commit_that_answers_too_little_is_an_error_for_all() -> None:
     assert [type(answer) for answer in answers] == [ValueError, ValueError]
 
 
+async def test_what_waits_too_long_is_taken_back_and_never_happens(ledger: Ledger) -> None:
+    group = GroupCommit(ledger.commit, patience=0.1)
+    first = await hold_up(ledger, group)
+
+    with pytest.raises(Unavailable, match="nothing of it is"):
+        await group.submit(1)
+    ledger.free.set()
+
+    assert await first == "answer 0"
+    assert await group.submit(2) == "answer 2"
+    assert ledger.committed == [0, 2]
+
+
+async def test_whose_commit_takes_too_long_is_told_that_nobody_knows(ledger: Ledger) -> None:
+    group = GroupCommit(ledger.commit, longest=0.1)
+    first = await hold_up(ledger, group)
+
+    with pytest.raises(Unavailable, match="may be stored or not"):
+        await first
+    assert list(group.under_way) == [0]
+    ledger.free.set()
+    await group.aclose()
+
+    assert ledger.committed == [0]
+    assert list(group.under_way) == []
+
+
 @given(items=st.lists(st.integers(-3, 30), max_size=60), limit=st.integers(1, 9))
 def test_whatever_comes_the_good_is_committed_once_in_order(items: list[int], limit: int) -> None:
     ledger, answers = asyncio.run(_commit_all(items, limit))

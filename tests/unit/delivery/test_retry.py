@@ -109,6 +109,7 @@ RULES = st.builds(
     channel=st.sampled_from(["email", "push"]),
     tries=st.integers(0, 999),
     age=st.floats(0, 40 * DAY),
+    kind=st.sampled_from([TransientError, OutcomeUnknown]),
     retry_after=st.none() | st.floats(0, 1e6),
     chance=st.floats(0, 1, exclude_max=True),
 )
@@ -117,11 +118,12 @@ def test_chance_only_lengthens_and_nothing_is_undercut_or_overrun(
     channel: str,
     tries: int,
     age: float,
+    kind: type[TransientError | OutcomeUnknown],
     retry_after: float | None,
     chance: float,
 ) -> None:
     one = claimed(tries=tries, channel=channel, policy=SendPolicy(retry=rule))
-    error = TransientError("later", retry_after=retry_after)
+    error = kind("later", retry_after=retry_after)
     now = NOW + timedelta(seconds=age)
 
     wait = exponential(jitter=0.25, chance=lambda: chance)(one, error, now)

@@ -1,11 +1,12 @@
 import pytest
 
 from tidings.core.errors import ConfigurationError, Overloaded
+from tidings.core.metrics import Metrics
 from tidings.notifications.rate import RateLimit
 
 
 async def test_each_client_has_its_own_count() -> None:
-    limit = RateLimit("2/hour")
+    limit = RateLimit("2/hour", Metrics())
 
     for client in ("one", "one", "other"):
         await limit.take(client)
@@ -27,7 +28,7 @@ async def test_each_client_has_its_own_count() -> None:
 async def test_a_client_with_many_ipv6_addresses_is_one_client(
     one: str, other: str, alike: bool
 ) -> None:
-    limit = RateLimit("1/hour")
+    limit = RateLimit("1/hour", Metrics())
     await limit.take(one)
 
     if not alike:
@@ -38,7 +39,7 @@ async def test_a_client_with_many_ipv6_addresses_is_one_client(
 
 
 async def test_off_means_no_limit() -> None:
-    limit = RateLimit("off")
+    limit = RateLimit("off", Metrics())
 
     for _ in range(1_000):
         await limit.take("one")
@@ -46,4 +47,4 @@ async def test_off_means_no_limit() -> None:
 
 def test_a_rate_of_another_form_stops_the_start() -> None:
     with pytest.raises(ConfigurationError, match="TIDINGS_REGISTER_RATE=often"):
-        RateLimit("often")
+        RateLimit("often", Metrics())

@@ -3,7 +3,7 @@
 What becomes of a mail, by how far it got:
 
     connecting, TLS, login fail           TransientError, which names the setting to mend
-    a reply 4yz                           TransientError
+    a reply 4yz                           TransientError, `own` where it is the recipient's alone
     a reply 5yz to the recipient          AddressRejected, or PermanentError where it is policy
     any other 5yz                         PermanentError
     lost or silent before the final dot   TransientError
@@ -15,7 +15,6 @@ The table of replies is in `smtp_replies.py`.
 import asyncio
 import ssl
 from collections.abc import Mapping
-from pathlib import Path
 
 from tidings.channels.email.addresses import Mailbox, recipient, sender
 from tidings.channels.email.mime import build_mail
@@ -25,8 +24,9 @@ from tidings.channels.email.smtp_replies import queue_id
 from tidings.channels.email.smtp_session import Envelope, SmtpSession
 from tidings.channels.options import read_options
 from tidings.channels.registry import ProviderPorts
+from tidings.channels.tls import context
 from tidings.core.clock import Clock
-from tidings.core.errors import ConfigurationError, TransientError
+from tidings.core.errors import TransientError
 from tidings.core.logs import get_logger
 from tidings.core.models import Message, Receipt
 
@@ -97,16 +97,6 @@ def build(options: Mapping[str, str], ports: ProviderPorts) -> SmtpProvider:
     return SmtpProvider(
         chosen,
         sender=sender(ports.email_from),
-        context=context(chosen.ca_file),
+        context=context(chosen.ca_file, setting=f"{PREFIX}CA_FILE"),
         clock=ports.clock,
     )
-
-
-def context(ca_file: Path | None) -> ssl.SSLContext:
-    """Whom to trust when TLS is spoken. Raises ConfigurationError for a file that can't be read."""
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"{PREFIX}CA_FILE can't be read ({error}): name a file of PEM certificates."
-        ) from error

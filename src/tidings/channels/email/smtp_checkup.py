@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from tidings.channels.email.smtp import context
 from tidings.channels.email.smtp_options import PREFIX, SmtpOptions
 from tidings.channels.email.smtp_session import SmtpSession
 from tidings.channels.options import read_options
+from tidings.channels.tls import context
 from tidings.core.checkup import Finding, failure, ok
 from tidings.core.errors import TransientError
 
@@ -20,7 +20,8 @@ async def check_up(options: Mapping[str, str]) -> Sequence[Finding]:
     chosen = read_options(SmtpOptions, options, prefix=PREFIX)
     deadline = asyncio.get_running_loop().time() + PATIENCE
     try:
-        session = await SmtpSession.open(chosen, context=context(chosen.ca_file), deadline=deadline)
+        trusted = context(chosen.ca_file, setting=f"{PREFIX}CA_FILE")
+        session = await SmtpSession.open(chosen, context=trusted, deadline=deadline)
     except TransientError as error:
         found, _, remedy = str(error).rpartition(": ")
         return [failure(_CHECK, found, remedy)]

@@ -1,8 +1,11 @@
 """What an SMTP server's replies mean to us: RFC 5321 codes, RFC 3463 enhanced codes."""
 
 import re
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
 
+from tidings.channels.words import without_addresses
 from tidings.core.errors import AddressRejected, DeliveryError, PermanentError, TransientError
 
 
@@ -15,8 +18,17 @@ class Stage(Enum):
     END = "the mail itself"
 
 
+_OWN = partial(TransientError, own=True)
+
 #: stage (None: any), reply code, enhanced code → what to raise; the first row that fits counts
-REPLIES: tuple[tuple[Stage | None, str, str, type[DeliveryError]], ...] = (
+REPLIES: tuple[tuple[Stage | None, str, str, Callable[[str], DeliveryError]], ...] = (
+    (
+        Stage.RCPT,
+        r"4\d\d",
+        r"4\.[34]\..*",
+        TransientError,
+    ),  # the server or its network, not the mailbox
+    (Stage.RCPT, r"45[012]", r".*", _OWN),  # greylisted, mailbox busy or full: others go through
     (None, r"4\d\d", r".*", TransientError),
     (None, r"53[0458]", r".*", TransientError),  # authentication: ours to mend, then it works
     (Stage.RCPT, r"5\d\d", r"5\.7\..*", PermanentError),  # policy: says nothing of the address
@@ -27,8 +39,6 @@ REPLIES: tuple[tuple[Stage | None, str, str, type[DeliveryError]], ...] = (
 )
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
-_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _QUEUED = re.compile(r"queued as\W+([\w.-]{1,64})", re.IGNORECASE)
 
 
@@ -42,12 +52,6 @@ def error_for(stage: Stage, code: int, text: str) -> DeliveryError:
         if at in (None, stage) and re.fullmatch(codes, str(code)) and re.fullmatch(statuses, status)
     )
     return kind(f"the mail server answered {code} to {stage.value}: {without_addresses(text)}")
-
-
-def without_addresses(text: str) -> str:
-    """A server's words on one line, without the addresses servers like to repeat."""
-    plain = _UNPRINTABLE.sub(" ", _ADDRESS.sub("(address)", text))
-    return " ".join(plain.split())[:300]
 
 
 def queue_id(text: str) -> str | None:

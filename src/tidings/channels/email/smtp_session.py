@@ -12,7 +12,8 @@ import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
 from tidings.channels.email.smtp_options import SmtpOptions
-from tidings.channels.email.smtp_replies import Stage, error_for, without_addresses
+from tidings.channels.email.smtp_replies import Stage, error_for
+from tidings.channels.words import without_addresses
 from tidings.core.errors import DeliveryError, OutcomeUnknown, PermanentError, TransientError
 
 #: seconds between looks at whether a large mail has left our buffer

@@ -13,6 +13,7 @@ from tidings.core.errors import ConfigurationError
 from tidings.store.checkup import SUITS, schema_finding
 from tidings.store.migrations.migrate import REVISIONS
 from tidings.store.postgres.connections import (
+    ACCEPT_CONNECTIONS,
     CONNECT_SECONDS,
     HOT_CONNECTIONS,
     RUN_CONNECTIONS,
@@ -29,7 +30,7 @@ OLDEST, NEWEST = 15, 18
 #: seconds after which a transaction keeps dead rows from being cleared away
 LONG_TRANSACTION = 60.0
 #: the most connections one process takes
-EACH_PROCESS = HOT_CONNECTIONS + RUN_CONNECTIONS
+EACH_PROCESS = ACCEPT_CONNECTIONS + HOT_CONNECTIONS + RUN_CONNECTIONS
 
 _DOWN = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 

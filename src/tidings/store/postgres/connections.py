@@ -24,7 +24,11 @@ COMMAND_SECONDS = 10.0
 RUN_SECONDS = 30.0
 MIGRATION_SECONDS = 3600.0
 
-#: most connections of one process: hot verbs, and `run`
+#: seconds for which accepting waits for a lock: whoever waits for the answer has a caller too
+LOCK_SECONDS = 1.0
+
+#: most connections of one process: accepting, the other hot verbs, and `run`
+ACCEPT_CONNECTIONS = 2
 HOT_CONNECTIONS = 6
 RUN_CONNECTIONS = 4
 
@@ -50,12 +54,20 @@ PINNED_PLANNER = {
 }
 
 
-def hot_pool(url: str) -> "Pool":
+def hot_pool(
+    url: str, *, connections: int = HOT_CONNECTIONS, settings: Mapping[str, str] = SESSION
+) -> "Pool":
     """The pool of the hot verbs; it connects when first used, and again by itself."""
-    options = _options(url, {**SESSION, **PINNED_PLANNER}, COMMAND_SECONDS)
+    options = _options(url, {**settings, **PINNED_PLANNER}, COMMAND_SECONDS)
     return asyncpg.create_pool(
-        **options, init_size=0, min_size=0, max_size=HOT_CONNECTIONS, reset=_keep
+        **options, init_size=0, min_size=0, max_size=connections, reset=_keep
     )
+
+
+def accept_pool(url: str) -> "Pool":
+    """The pool of accepting: no worker's batch is in its way, and no lock holds it for long."""
+    settings = {**SESSION, "lock_timeout": f"{LOCK_SECONDS:g}s"}
+    return hot_pool(url, connections=ACCEPT_CONNECTIONS, settings=settings)
 
 
 def run_engine(url: str, *, seconds: float = RUN_SECONDS) -> AsyncEngine:

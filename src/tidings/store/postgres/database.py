@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from tidings.store.postgres.connections import (
     CONNECT_SECONDS,
     MIGRATION_SECONDS,
+    accept_pool,
     hot_pool,
     require_durable,
     require_url,
@@ -19,7 +20,7 @@ from tidings.store.postgres.connections import (
 from tidings.store.postgres.errors import is_crossed, mapped, mapped_at_start, mapped_in_run
 
 if TYPE_CHECKING:
-    from tidings.store.postgres.connections import Connection
+    from tidings.store.postgres.connections import Connection, Pool
 
 Result = TypeVar("Result")
 
@@ -37,6 +38,7 @@ class Database:
         require_url(url)
         self._url = url
         self._pool = hot_pool(url)
+        self._accept_pool = accept_pool(url)
         self._engine = run_engine(url)
 
     async def start(self, work: Callable[[sa.Connection], Result]) -> Result:
@@ -45,6 +47,7 @@ class Database:
         Raises ConfigurationError for what must be mended, Unavailable for what may pass.
         """
         await self._pool
+        await self._accept_pool
         engine = run_engine(self._url, seconds=MIGRATION_SECONDS)
         try:
             with mapped_at_start():
@@ -57,7 +60,15 @@ class Database:
     async def use(self, work: "Callable[[Connection], Awaitable[Result]]") -> Result:
         """Run work whose statements are each a transaction of their own."""
         with mapped():
-            return await self._in_rounds(work)
+            return await _in_rounds(self._pool, work)
+
+    async def accept(self, work: "Callable[[Connection], Awaitable[Result]]") -> Result:
+        """Run the work of accepting likewise, on connections of its own.
+
+        Raises InProgress where another transaction is storing the same thing, and takes its time.
+        """
+        with mapped():
+            return await _in_rounds(self._accept_pool, work)
 
     async def transact(self, work: "Callable[[Connection], Awaitable[Result]]") -> Result:
         """Run work in one transaction."""
@@ -83,9 +94,10 @@ class Database:
         """Finish what is under way, but not for long, and let go of every connection."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                await self._pool.close()
+                await asyncio.gather(self._pool.close(), self._accept_pool.close())
         except TimeoutError:
             self._pool.terminate()
+            self._accept_pool.terminate()
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CONNECT_SECONDS):
@@ -95,11 +107,12 @@ class Database:
         async with self._engine.begin() as connection:
             return await connection.run_sync(work)
 
-    async def _in_rounds(self, work: "Callable[[Connection], Awaitable[Result]]") -> Result:
-        async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
-            for _ in range(_MOST_ROUNDS - 1):
-                try:
-                    return await work(connection)
-                except _CROSSED:
-                    continue
-            return await work(connection)
+
+async def _in_rounds(pool: "Pool", work: "Callable[[Connection], Awaitable[Result]]") -> Result:
+    async with pool.acquire(timeout=CONNECT_SECONDS) as connection:
+        for _ in range(_MOST_ROUNDS - 1):
+            try:
+                return await work(connection)
+            except _CROSSED:
+                continue
+        return await work(connection)

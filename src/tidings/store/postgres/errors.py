@@ -10,7 +10,13 @@ from contextlib import contextmanager
 import asyncpg
 import sqlalchemy as sa
 
-from tidings.core.errors import ConfigurationError, InvalidInput, TidingsError, Unavailable
+from tidings.core.errors import (
+    ConfigurationError,
+    InProgress,
+    InvalidInput,
+    TidingsError,
+    Unavailable,
+)
 
 #: classes of SQLSTATE that blame the values given: data exception, constraint, limit exceeded
 _BAD_VALUES = ("22", "23", "54")
@@ -23,12 +29,20 @@ _LOST = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientEr
 
 @contextmanager
 def mapped() -> Iterator[None]:
-    """Turn the hot verbs' errors into ours: a bad value is InvalidInput, all else Unavailable."""
+    """Turn the hot verbs' errors into ours: a bad value is InvalidInput, all else Unavailable.
+
+    Except that what another transaction is storing meanwhile is InProgress.
+    """
     try:
         yield
     except (asyncpg.PostgresError, *_LOST) as error:
         if is_bad_value(error):
             raise InvalidInput(_bad_value(error)) from None
+        if _waited_for_its_like(error):
+            raise InProgress(
+                "the same is being stored by another process at this moment: ask again for its "
+                "answer"
+            ) from None
         raise _lost(error) from error
 
 
@@ -80,6 +94,12 @@ def blames_item(error: Exception) -> bool:
 def of_item(error: Exception) -> Exception:
     """The error of one item as ours, so that no value of the row is told with it."""
     return InvalidInput(_bad_value(error)) if is_bad_value(error) else error
+
+
+def _waited_for_its_like(error: BaseException) -> bool:
+    """Whether it waited for a row of the same key, which another transaction has not committed."""
+    waited = isinstance(error, asyncpg.LockNotAvailableError)
+    return waited and "_pkey" in (getattr(error, "context", None) or "")
 
 
 def _of_driver(error: sa.exc.DBAPIError) -> TidingsError | None:

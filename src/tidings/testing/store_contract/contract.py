@@ -6,6 +6,7 @@ from tidings.testing.store_contract.cancelling import CancellingContract
 from tidings.testing.store_contract.claim import ClaimContract, LapseContract
 from tidings.testing.store_contract.durability import DurabilityContract
 from tidings.testing.store_contract.failing_plans import FailingPlanContract
+from tidings.testing.store_contract.idempotency import IdempotencyContract
 from tidings.testing.store_contract.migrations import MigrationContract
 from tidings.testing.store_contract.once import OnceContract
 from tidings.testing.store_contract.outbox import DeadLetterContract, OutboxContract
@@ -15,10 +16,12 @@ from tidings.testing.store_contract.resume import ResumeContract
 from tidings.testing.store_contract.route import RouteContract
 from tidings.testing.store_contract.run import RunContract
 from tidings.testing.store_contract.settle import FenceContract, FoldContract, SettleContract
+from tidings.testing.store_contract.suppressing import SuppressingContract
 
 
 class StoreContract(
     AcceptContract,
+    IdempotencyContract,
     PlanContract,
     OnceContract,
     FailingPlanContract,
@@ -31,6 +34,7 @@ class StoreContract(
     CancellingContract,
     FenceContract,
     FoldContract,
+    SuppressingContract,
     ParallelContract,
     RunContract,
     DurabilityContract,

@@ -1,0 +1,113 @@
+"""Admission: nothing new is taken while too much waits already."""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tidings.core.errors import Overloaded, TidingsError
+from tidings.core.metrics import Metrics
+
+Count = Callable[[int], Awaitable[int]]
+"""How many rows wait, counted up to that many."""
+
+#: seconds between two counts at least, and the part of a core that counting may take
+FRESH, _SHARE = 1.0, 0.02
+#: seconds that a request waits for a count before it is refused
+_PATIENCE = 0.25
+#: seconds after which a caller may be told to ask again
+SOONEST, LATEST = 1.0, 60.0
+#: what is critical is taken until this many times the limit wait
+CRITICAL_FACTOR = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """How much waited at the last count, and how quickly it went away before."""
+
+    waiting: int
+    #: when it was counted, by a clock that only rises
+    at: float
+    #: rows a second that were finished; endless until two counts tell
+    drained: float = math.inf
+
+    def after(self, waiting: int, *, at: float, admitted: int) -> "Level":
+        """The next level: of what waited and what was let in, the rest is what was finished."""
+        finished = self.waiting + admitted - waiting
+        return Level(waiting=waiting, at=at, drained=max(finished, 0) / max(at - self.at, 0.001))
+
+    def seconds_until(self, room: int) -> float:
+        """When `room` more will have been finished, by what was seen."""
+        seconds = room / self.drained if self.drained else LATEST
+        return min(max(seconds, SOONEST), LATEST)
+
+
+class Admission:
+    """Lets work in until `limit` rows wait; what is critical, until twice as many do.
+
+    Rows are counted at most once a second, and more rarely where a count is dear. What this process
+    let in since then is added; what other processes let in meanwhile shows in the next count.
+    """
+
+    def __init__(self, *, limit: int, count: Count, metrics: Metrics, fresh: float = FRESH) -> None:
+        self._fresh = fresh
+        self._limit = limit
+        self._count = count
+        self._metrics = metrics
+        self._level: Level | None = None
+        self._admitted = 0
+        self._counting: asyncio.Task[None] | None = None
+        self._next_count = 0.0
+
+    async def admit(self, *, critical: bool = False) -> None:
+        """Let one piece of work in. Raises Overloaded, with when to ask again."""
+        most = self._limit * (CRITICAL_FACTOR if critical else 1)
+        self._count_if_due()
+        if self._counting is not None and self._excess(most) >= 0:
+            await asyncio.wait({self._counting}, timeout=_PATIENCE)
+        if self._level is not None and self._excess(most) >= 0:
+            self._metrics.refused.labels(reason="backlog").inc()
+            raise Overloaded(
+                f"{most} or more wait to be planned or sent: nothing was stored, ask again later",
+                retry_after=self._level.seconds_until(self._excess(most) + 1),
+            )
+        self._admitted += 1
+
+    def give_back(self) -> None:
+        """What was let in came to nothing: a repeat, or refused for another reason."""
+        self._admitted -= 1
+
+    async def aclose(self) -> None:
+        """End a count that is under way."""
+        if self._counting is not None:
+            self._counting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._counting
+
+    def _excess(self, most: int) -> int:
+        """How much more than `most` waits, negative where there is room; 0 before any count."""
+        return 0 if self._level is None else self._level.waiting + self._admitted - most
+
+    def _count_if_due(self) -> None:
+        if self._counting is None and time.monotonic() >= self._next_count:
+            self._counting = asyncio.create_task(self._take_count(), name="backlog-count")
+
+    async def _take_count(self) -> None:
+        began, admitted = time.monotonic(), self._admitted
+        try:
+            waiting = await self._count(CRITICAL_FACTOR * self._limit)
+            self._note(waiting, at=began, admitted=admitted)
+        except TidingsError:
+            return  # the last level holds; that the database is away, storing will tell
+        finally:
+            took = time.monotonic() - began
+            self._next_count = began + max(self._fresh, took / _SHARE)
+            self._counting = None
+
+    def _note(self, waiting: int, *, at: float, admitted: int) -> None:
+        known = self._level or Level(waiting=waiting, at=at)
+        first = self._level is None
+        self._level = known if first else known.after(waiting, at=at, admitted=admitted)
+        self._admitted -= admitted

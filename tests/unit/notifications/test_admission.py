@@ -1,0 +1,123 @@
+"""Work is let in while there is room; how much waits is counted now and then, not each time."""
+
+import asyncio
+
+import pytest
+
+from tidings.core.errors import Overloaded, Unavailable
+from tidings.core.metrics import Metrics
+from tidings.notifications.admission import LATEST, SOONEST, Admission, Level
+
+
+class Rows:
+    """What waits, as a database would count it."""
+
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
+        self.counts = 0
+        self.down = False
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def count(self, most: int) -> int:
+        self.counts += 1
+        await self.free.wait()
+        if self.down:
+            raise Unavailable("no database")
+        return min(self.waiting, most)
+
+
+def admission(rows: Rows, limit: int = 10) -> Admission:
+    return Admission(limit=limit, count=rows.count, metrics=Metrics())
+
+
+async def admitted(to: Admission, times: int, *, critical: bool = False) -> int:
+    """How many of so many are let in."""
+    done = 0
+    for _ in range(times):
+        try:
+            await to.admit(critical=critical)
+        except Overloaded:
+            continue
+        done += 1
+    return done
+
+
+async def test_work_is_let_in_until_the_limit_waits() -> None:
+    rows = Rows(waiting=7)
+
+    assert await admitted(admission(rows), 20) == 3
+    assert rows.counts == 1
+
+
+async def test_what_came_to_nothing_takes_no_room() -> None:
+    door = admission(Rows(waiting=9))
+    await door.admit()
+
+    door.give_back()
+
+    assert await admitted(door, 2) == 1
+
+
+async def test_what_is_critical_is_let_in_until_twice_as_much_waits() -> None:
+    full, brim_full = admission(Rows(waiting=10)), admission(Rows(waiting=20))
+
+    assert await admitted(full, 5) == 0
+    assert await admitted(full, 15, critical=True) == 10
+    assert await admitted(brim_full, 5, critical=True) == 0
+
+
+async def test_a_refusal_is_counted_and_says_when_to_ask_again() -> None:
+    rows, metrics = Rows(waiting=10), Metrics()
+    full = Admission(limit=10, count=rows.count, metrics=metrics)
+
+    with pytest.raises(Overloaded, match="nothing was stored") as refused:
+        await full.admit()
+
+    assert SOONEST <= refused.value.retry_after <= LATEST
+    assert metrics.registry.get_sample_value("tidings_refused_total", {"reason": "backlog"}) == 1
+
+
+async def test_without_a_count_work_is_let_in_and_the_database_has_the_last_word() -> None:
+    rows = Rows(waiting=100)
+    rows.down = True
+
+    assert await admitted(admission(rows), 3) == 3
+
+
+async def test_a_slow_count_delays_nobody_who_is_let_in() -> None:
+    rows = Rows(waiting=0)
+    door = Admission(limit=1_000_000, count=rows.count, metrics=Metrics(), fresh=0.0)
+    await door.admit()
+    rows.free.clear()
+
+    async with asyncio.timeout(5):
+        while rows.counts < 2:
+            await door.admit()
+            await asyncio.sleep(0)
+
+    assert not rows.free.is_set()
+    await door.aclose()
+
+
+@pytest.mark.parametrize(
+    ("before", "admitted", "after", "room", "seconds"),
+    [
+        (1_000, 0, 900, 50, SOONEST),
+        (1_000, 0, 900, 500, 5.0),
+        (1_000, 400, 1_300, 500, 5.0),
+        (1_000, 0, 1_000, 1, LATEST),
+        (1_000, 0, 2_000, 1, LATEST),
+        (1_000, 0, 999, 1_000_000, LATEST),
+    ],
+)
+def test_when_to_ask_again_follows_from_how_much_was_finished(
+    before: int, admitted: int, after: int, room: int, seconds: float
+) -> None:
+    level = Level(waiting=before, at=10.0).after(after, at=11.0, admitted=admitted)
+
+    assert level.seconds_until(room) == seconds
+
+
+def test_before_anything_was_seen_it_is_worth_asking_soon() -> None:
+    assert Level(waiting=1_000, at=0.0).seconds_until(1_000) == SOONEST
