@@ -25,6 +25,10 @@ _TRIGGERING = (
 )
 
 
+#: what keeps messages from people, or lets them through again: asked about later, whoever did it
+_AUDITED = ("/v1/cancellations", "/v1/suppressions")
+
+
 def asked_path(scope: Mapping[str, Any]) -> str:
     """The path as routes see it: without the prefix an app is mounted or served under."""
     path, root = str(scope.get("path", "")), str(scope.get("root_path", "")).rstrip("/")
@@ -41,3 +45,10 @@ def needed_scope(method: str, path: str) -> Scope | None:
         return Scope.READ
     triggers = any(method == one and path.startswith(start) for one, start in _TRIGGERING)
     return Scope.TRIGGER if triggers else Scope.ADMIN
+
+
+def is_audited(method: str, path: str, needed: Scope | None) -> bool:
+    """Whether it is written down who asked for it: what changes something and not for itself."""
+    if method in READING or needed is Scope.READ:
+        return False
+    return needed is Scope.ADMIN or path.startswith(_AUDITED)
