@@ -43,6 +43,7 @@ from tidings.store.outbox import Outbox
 from tidings.store.retention import Retention
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 
 NOTIFICATION_GROUP = "notification"
 ANALYTICS_GROUP = "analytics"
@@ -64,6 +65,7 @@ class System:
     retention: Retention
     bus: EventBus
     users: UserService
+    suppressions: SuppressionService
     templates: TemplateService
     workflows: WorkflowService
     intake: Intake
@@ -190,6 +192,7 @@ async def _build(
         retention=Retention(store),
         bus=bus,
         users=users,
+        suppressions=SuppressionService(store, clock=clock),
         templates=templates,
         workflows=workflows,
         intake=intake,

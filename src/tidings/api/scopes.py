@@ -13,7 +13,7 @@ _ADMINS_OWN = ("/v1/keys", "/v1/audit")
 #: methods that change nothing
 READING = frozenset({"GET", "HEAD"})
 #: asks by POST, so that what is looked for stays out of logs
-_SEARCHES = frozenset({"/outbox"})
+_SEARCHES = frozenset({"/outbox", "/v1/suppressions/find"})
 #: what an application needs: to say what happened, and to whom
 _TRIGGERING = (
     ("POST", "/v1/events"),
@@ -21,7 +21,12 @@ _TRIGGERING = (
     ("POST", "/v1/cancellations"),
     ("POST", "/v1/users/"),
     ("PUT", "/v1/users/"),
+    ("PUT", "/v1/suppressions"),
 )
+
+
+#: what keeps messages from people, or lets them through again: asked about later, whoever did it
+_AUDITED = ("/v1/cancellations", "/v1/suppressions")
 
 
 def asked_path(scope: Mapping[str, Any]) -> str:
@@ -40,3 +45,10 @@ def needed_scope(method: str, path: str) -> Scope | None:
         return Scope.READ
     triggers = any(method == one and path.startswith(start) for one, start in _TRIGGERING)
     return Scope.TRIGGER if triggers else Scope.ADMIN
+
+
+def is_audited(method: str, path: str, needed: Scope | None) -> bool:
+    """Whether it is written down who asked for it: what changes something and not for itself."""
+    if method in READING or needed is Scope.READ:
+        return False
+    return needed is Scope.ADMIN or path.startswith(_AUDITED)

@@ -7,6 +7,7 @@ import pytest
 from tidings.api.keys import KeyService
 from tidings.client.async_client import AsyncClient
 from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
+from tidings.client.suppressions import Suppressions, SyncSuppressions
 from tidings.client.sync_client import Client
 from tidings.client.sync_resources import (
     SyncFeed,
@@ -20,6 +21,7 @@ from tidings.notification_system import NotificationSystem
 from tidings.notifications.workflows import WorkflowService
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 
 #: how each is opened and closed is its own
 OWN = {"aclose", "close"}
@@ -62,6 +64,7 @@ def test_client_and_async_client_have_the_same_methods() -> None:
     ("sync", "other"),
     [
         (SyncUsers, Users),
+        (SyncSuppressions, Suppressions),
         (SyncWorkflows, Workflows),
         (SyncTemplates, Templates),
         (SyncFeed, Feed),
@@ -93,6 +96,7 @@ def test_both_clients_have_the_same_resources() -> None:
             {"trigger", "register", "send", "cancel", "explain", "timeline", "settled"},
         ),
         (Users, UserService, {"put", "get", "preferences", "set_preferences"}),
+        (Suppressions, SuppressionService, {"put", "find", "get", "list", "lift"}),
         (Workflows, WorkflowService, {"put", "get", "list"}),
         (Templates, TemplateService, {"put", "get", "list", "withdraw"}),
         (Feed, InboxService, {"list", "counts", "mark", "mark_all_seen", "mark_all_read"}),
