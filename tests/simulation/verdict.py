@@ -1,0 +1,185 @@
+"""The verdict on a finished run: the ledger held against what the database says."""
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from tests.simulation.ledger import Call, Ledger, Request
+from tests.simulation.settings import ATTEMPTS, LEASE
+from tests.simulation.store import PLAIN, TWOFOLD, URGENT, address_of
+from tidings.core.models import DIRECT_MESSAGE, REGISTERED_USER
+from tidings.store.schema.types import to_microseconds
+
+#: type of event → the templates it leads to
+TEMPLATES = {
+    PLAIN: ("note",),
+    URGENT: ("note",),
+    TWOFOLD: ("note", "later"),
+    REGISTERED_USER: ("welcome",),
+    DIRECT_MESSAGE: ("direct",),
+}
+_UNFINISHED = """
+SELECT (SELECT count(*) FROM events WHERE state = 'due')
+     + (SELECT count(*) FROM notifications WHERE state = 'waiting')
+     + (SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending'))
+"""
+_MARK = "coalesce(data->>'mark', data->>'text', data->>'email') AS mark"
+_ENDS = frozenset({"sent", "failed", "suppressed"})
+Row = dict[str, Any]
+
+
+def unfinished(connection: sqlite3.Connection) -> int:
+    """How much is still to be done."""
+    (count,) = connection.execute(_UNFINISHED).fetchone()
+    return int(count)
+
+
+class Verdict:
+    """Judges one run; `broken` names every promise that was not kept."""
+
+    def __init__(self, ledger: Ledger, connection: sqlite3.Connection) -> None:
+        self._ledger = ledger
+        self._connection = connection
+        self._events = self._read(f"SELECT *, {_MARK} FROM events")
+        self._deliveries = {
+            row["id"]: row
+            for row in self._read(
+                f"SELECT deliveries.*, {_MARK} FROM deliveries JOIN events ON events.id = event_id"
+            )
+        }
+        self._attempts: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in self._read("SELECT * FROM attempts"):
+            self._attempts[row["delivery_id"]].append(row)
+        self._calls: defaultdict[str, list[Call]] = defaultdict(list)
+        for call in ledger.calls:
+            self._calls[call.delivery].append(call)
+
+    def broken(self) -> list[str]:
+        """All that is wrong, in sentences."""
+        return [
+            *self._ledger.violations,
+            *self._of_events(),
+            *self._of_deliveries(),
+            *self._of_calls(),
+            *self._of_figures(),
+        ]
+
+    def _of_events(self) -> Iterator[str]:
+        """Accepted is stored once; what is stored was asked for, and is planned."""
+        stored = Counter(row["mark"] for row in self._events)
+        for mark, request in self._ledger.requests.items():
+            if request.accepted and not stored[mark]:
+                yield f"lost: {mark} was accepted and is not there"
+            if stored[mark] > 1:
+                yield f"stored twice: {mark}"
+        for row in self._events:
+            if row["mark"] not in self._ledger.requests:
+                yield f"unexpected event: {row['mark']}"
+            if row["state"] != "planned":
+                yield f"not planned: {row['mark']} is {row['state']} ({row['reason']})"
+            yield from self._of_what_it_led_to(self._ledger.requests[row["mark"]])
+
+    def _of_what_it_led_to(self, request: Request) -> Iterator[str]:
+        """One delivery for each template; fewer only where the user changed something."""
+        found = Counter(
+            row["template"] for row in self._deliveries.values() if row["mark"] == request.mark
+        )
+        for template in TEMPLATES[request.type]:
+            if found[template] > 1:
+                yield f"planned twice: {template} of {request.mark}"
+            if not found[template] and not self._is_touched(request):
+                yield f"lost: {template} of {request.mark} was never planned"
+
+    def _of_deliveries(self) -> Iterator[str]:
+        """Each ended, visibly, for a reason that really was."""
+        for delivery, row in self._deliveries.items():
+            calls, attempts = self._calls[delivery], self._attempts[delivery]
+            taken = sum(call.taken for call in calls)
+            if row["state"] not in _ENDS:
+                yield f"unfinished: {row['mark']} is {row['state']}"
+            if row["state"] == "sent" and not taken:
+                yield f"false success: {row['mark']} is sent, and the vendor has it not"
+            if row["state"] == "suppressed" and not self._is_touched(self._request(row)):
+                yield f"suppressed without a cause: {row['mark']}"
+            if row["state"] == "failed" and not self._may_fail(row, calls):
+                yield f"failed without a cause: {row['mark']} ({row['reason']})"
+            tries = sum(_counts(attempt) for attempt in attempts)
+            if row["tries"] != tries:
+                yield f"miscounted: {row['mark']} has {tries} tries and counts {row['tries']}"
+            unknown = sum(
+                attempt["outcome"] == "unknown" or attempt["fenced"] for attempt in attempts
+            )
+            if taken > 1 + unknown:
+                yield f"repeated {taken} times, {unknown} explained: {row['mark']}"
+
+    def _of_calls(self) -> Iterator[str]:
+        """Every call was asked for, and every answer that came is on record."""
+        ids: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for call in self._ledger.calls:
+            if call.delivery not in self._deliveries:
+                yield f"unexpected: the vendor was called for {call.mark} by no delivery"
+            ids[call.mark, call.template, call.address].add(call.delivery)
+            if call.answer and not call.process.lost and not self._is_on_record(call):
+                yield f"forgotten: {call.process} was told {call.answer} for {call.mark}"
+            yield from self._of_consent(call)
+        for (mark, template, _), found in ids.items():
+            if len(found) > 1:
+                yield f"one message under {len(found)} ids: {template} of {mark}"
+
+    def _of_consent(self, call: Call) -> Iterator[str]:
+        """After a confirmed opt-out only what was claimed before may still be called, and soon."""
+        request = self._ledger.requests.get(call.mark)
+        since = self._ledger.opted_out.get(request.user) if request else None
+        if request is None or since is None or request.type == URGENT:
+            return
+        if call.claimed_at > since:
+            yield f"called after the opt-out: {call.mark}"
+        if call.began_at > since + LEASE:
+            yield f"called {call.began_at - since:.1f} s after the opt-out: {call.mark}"
+
+    def _of_figures(self) -> Iterator[str]:
+        """The dashboard counts what happened."""
+        figures = dict(
+            self._connection.execute(
+                "SELECT outcome, sum(count) FROM figure_deltas WHERE channel <> '' GROUP BY outcome"
+            ).fetchall()
+        )
+        states = Counter(row["state"] for row in self._deliveries.values())
+        for state in _ENDS:
+            if figures.get(state, 0) != states[state]:
+                yield f"miscounted: {states[state]} are {state}, the figures say {figures}"
+
+    def _is_touched(self, request: Request) -> bool:
+        rejected = any(
+            attempt["outcome"] == "rejected"
+            for delivery, attempts in self._attempts.items()
+            for attempt in attempts
+            if self._deliveries[delivery]["address"] == self._address(request)
+        )
+        return rejected or request.user in self._ledger.touched
+
+    def _address(self, request: Request) -> str:
+        return request.user if "@" in request.user else address_of(request.user)
+
+    def _may_fail(self, row: Row, calls: list[Call]) -> bool:
+        refused = any(call.answer == "permanent" for call in calls)
+        return refused or row["tries"] >= ATTEMPTS or row["lapses"] >= 3
+
+    def _is_on_record(self, call: Call) -> bool:
+        started = to_microseconds(call.started_at)
+        return any(attempt["started_at"] == started for attempt in self._attempts[call.delivery])
+
+    def _request(self, row: Row) -> Request:
+        return self._ledger.requests[row["mark"]]
+
+    def _read(self, statement: str) -> list[Row]:
+        cursor = self._connection.execute(statement)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _counts(attempt: Row) -> bool:
+    """Whether an attempt was a call that ended in a failure worth another try."""
+    answered = attempt["finished_at"] is not None and not attempt["fenced"]
+    return answered and attempt["outcome"] in ("transient", "unknown")
