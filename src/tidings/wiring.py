@@ -29,6 +29,7 @@ from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
 from tidings.notifications import workflow_rows
 from tidings.notifications.admission import Admission
+from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.notifications.workflow import Workflow
@@ -73,7 +74,7 @@ class System:
     sessions: Sessions
     audit: AuditLog
     outbox: Outbox
-    dead_letters: DeadLetters
+    dead_letters: DeadLetterService
     #: channel → its provider's name and the provider
     providers: Mapping[str, tuple[str, Provider]]
     #: set when the process is to end; open streams end with it
@@ -175,6 +176,7 @@ async def _build(
     )
     stack.push_async_callback(intake.aclose)
     keyring = Keyring(store, clock=clock)
+    audit = AuditLog(store, clock=clock, ids=ids)
     return System(
         settings=settings,
         clock=clock,
@@ -218,9 +220,11 @@ async def _build(
         keys=KeyService(store, clock=clock, changed=keyring.forget),
         keyring=keyring,
         sessions=Sessions(store.installation.address_key),
-        audit=AuditLog(store, clock=clock, ids=ids),
+        audit=audit,
         outbox=outbox,
-        dead_letters=DeadLetters(store, clock=clock),
+        dead_letters=DeadLetterService(
+            DeadLetters(store, clock=clock), intake=intake, audit=audit, clock=clock
+        ),
         providers=providers,
         stopping=stopping,
     )

@@ -32,12 +32,15 @@ from tidings.delivery.retry import exponential
 from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
 from tidings.notification_worker import NotificationWorker
+from tidings.notifications.admission import Admission
+from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.settings import Settings
 from tidings.store.backlog import Backlog
 from tidings.store.dead_letters import DeadLetters
 from tidings.store.outbox import Outbox
+from tidings.store.retention import Retention
 from tidings.store.sqlite.database import Database
 from tidings.users.service import UserService
 from tidings.wiring import System
@@ -169,20 +172,33 @@ class Installation:
         templates, workflows = known_definitions()
         keyring = Keyring(store, clock=clock)
         providers = {"email": ("vendor", SimulatedProvider(world, process))}
+        backlog = _backlog(self.database)
+        intake = Intake(
+            store=store,
+            bus=bus,
+            workflows=workflows,
+            admission=Admission(
+                limit=settings.backlog_limit, count=backlog.waiting, metrics=metrics
+            ),
+            clock=clock,
+            ids=ids,
+            metrics=metrics,
+        )
+        audit = AuditLog(store, clock=clock, ids=ids)
+        letters = DeadLetters(store, clock=clock)
         return System(
             settings=settings,
             clock=clock,
             ids=ids,
             metrics=metrics,
             store=store,
-            backlog=_backlog(self.database),
+            backlog=backlog,
+            retention=Retention(store),
             bus=bus,
             users=users,
             templates=templates,
             workflows=workflows,
-            intake=Intake(
-                store=store, bus=bus, workflows=workflows, clock=clock, ids=ids, metrics=metrics
-            ),
+            intake=intake,
             notifications=NotificationService(
                 store=store,
                 bus=bus,
@@ -214,9 +230,9 @@ class Installation:
             keys=KeyService(store, clock=clock, changed=keyring.forget),
             keyring=keyring,
             sessions=Sessions(INSTALLATION.address_key),
-            audit=AuditLog(store, clock=clock, ids=ids),
+            audit=audit,
             outbox=Outbox(store, clock=clock, ids=ids),
-            dead_letters=DeadLetters(store, clock=clock),
+            dead_letters=DeadLetterService(letters, intake=intake, audit=audit, clock=clock),
             providers=providers,
             stopping=stopping,
         )

@@ -13,7 +13,9 @@ _ADMINS_OWN = ("/v1/keys", "/v1/audit")
 #: methods that change nothing
 READING = frozenset({"GET", "HEAD"})
 #: asks by POST, so that what is looked for stays out of logs
-_SEARCHES = frozenset({"/outbox"})
+_SEARCHES = frozenset({"/outbox", "/dead-letters"})
+#: where a page changes something by itself, so that its reader's session must do
+_PAGE_ACTIONS = "/dead-letters/"
 #: what an application needs: to say what happened, and to whom
 _TRIGGERING = (
     ("POST", "/v1/events"),
@@ -39,3 +41,8 @@ def needed_scope(method: str, path: str) -> Scope | None:
         return Scope.READ
     triggers = any(method == one and path.startswith(start) for one, start in _TRIGGERING)
     return Scope.TRIGGER if triggers else Scope.ADMIN
+
+
+def takes_session(needed: Scope, path: str) -> bool:
+    """Whether a page's session may stand for its key: to read, and where a page has buttons."""
+    return needed is Scope.READ or path.startswith(_PAGE_ACTIONS)

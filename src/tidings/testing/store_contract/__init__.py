@@ -18,6 +18,7 @@ _TOPICS = (
     "accept",
     "called_off",
     "claim",
+    "dead_letters",
     "durability",
     "failing_plans",
     "idempotency",
