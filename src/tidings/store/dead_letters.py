@@ -1,6 +1,6 @@
 """The dead letters: what gave up, what could not be planned and what could not be read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -108,7 +108,7 @@ def _inspect(connection: sa.Connection, kind: Kind, letter_id: str) -> Inspected
     kept = connection.execute(sa.select(source.table).where(id_ == letter_id)).mappings().one()
     return Inspected(
         letter=letter_of(kind, row),
-        details={name: kept[name] for name in kept if name not in _LEFT_OUT},
+        details=_plain(kept, without=_LEFT_OUT),
         attempts=_attempts(connection, letter_id) if kind is Kind.DELIVERY else (),
     )
 
@@ -116,7 +116,12 @@ def _inspect(connection: sa.Connection, kind: Kind, letter_id: str) -> Inspected
 def _attempts(connection: sa.Connection, delivery_id: str) -> Sequence[Mapping[str, Any]]:
     query = sa.select(attempts).where(attempts.c.delivery_id == delivery_id)
     rows = connection.execute(query.order_by(attempts.c.epoch)).mappings()
-    return [{name: row[name] for name in row if name != "delivery_id"} for row in rows]
+    return [_plain(row, without=frozenset({"delivery_id"})) for row in rows]
+
+
+def _plain(row: sa.RowMapping, *, without: Set[str]) -> Mapping[str, Any]:
+    # SQLAlchemy's names are texts of a kind of their own, which no JSON takes
+    return {str(name): value for name, value in row.items() if name not in without}
 
 
 def _row(event: Event, now: datetime) -> Mapping[str, object]:
