@@ -18,6 +18,7 @@ from tidings.core.process import run_until_signal
 from tidings.inbox.api import inbox_router
 from tidings.lazy_app import LazyApp
 from tidings.notifications.api import notifications_router
+from tidings.notifications.cancel_api import cancel_router
 from tidings.notifications.dead_letters_api import dead_letters_router
 from tidings.notifications.timeline_api import timeline_router
 from tidings.service import guard, open_service, readiness
@@ -69,9 +70,11 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         register_rate=system.settings.register_rate,
         metrics=system.metrics,
     )
+    notifications = system.notifications
     return [
         router,
-        timeline_router(system.notifications),
+        timeline_router(notifications),
+        cancel_router(notifications),
         dead_letters_router(system.dead_letters),
     ]
 

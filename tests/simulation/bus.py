@@ -77,7 +77,13 @@ class SimulatedBus:
         self._world = world
         self._shared = shared
         self._process = process
-        self._line = Line(world, process, world.weather.bus, "bus")
+        self._line = Line(
+            world,
+            process,
+            "bus",
+            asking=world.weather.bus_asking,
+            answering=world.weather.bus_answering,
+        )
 
     async def publish(self, bus_channel: str, *events: Event) -> None:
         """Put events on a channel; a bell may be lost, and anything may come twice."""

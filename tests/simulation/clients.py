@@ -1,15 +1,17 @@
 """Those outside: clients that repeat until they are answered, users that change their minds."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from tests.simulation.installation import Installation
 from tests.simulation.ledger import Request
-from tests.simulation.store import PLAIN, TWOFOLD, URGENT, USERS, address_of
+from tests.simulation.store import USERS, address_of
 from tests.simulation.weather import TROUBLE_SECONDS
+from tests.simulation.workflows import KINDS, PLAIN
 from tests.simulation.world import World
-from tidings.core.errors import NotFound, Unavailable
+from tidings.core.errors import InProgress, NotFound, Unavailable
 from tidings.core.models import DIRECT_MESSAGE, REGISTERED_USER, USER_CHANNEL, Event
 from tidings.notifications.intake import AcceptedEvent
 from tidings.store.schema import addresses, preferences, users
@@ -21,7 +23,6 @@ Result = TypeVar("Result")
 #: seconds a client waits for an answer, and how often it asks at most
 _PATIENCE = 1.5
 _TRIES = 30
-_KINDS = (PLAIN, PLAIN, PLAIN, URGENT, TWOFOLD, TWOFOLD, REGISTERED_USER, DIRECT_MESSAGE)
 #: the share of requests that come with a key, of users that want no more, and of others
 _KEYED = 0.7
 _FOREIGN = "https://shop.example.com"
@@ -34,6 +35,7 @@ class Clients:
         self._world = world
         self._installation = installation
         self._process = world.loop.process("clients")
+        self._stories: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Everybody begins at a time of their own."""
@@ -41,24 +43,29 @@ class Clients:
         for number in range(random.randint(3, 7)):
             request = self._request(number)
             self._world.ledger.requests[request.mark] = request
-            self._begin(self._requesting(request))
-        if random.random() < 0.4:
-            self._begin(self._opting_out(random.choice(USERS)))
+            self._begin(functools.partial(self._requesting, request))
+        for _ in range(random.choice((0, 0, 1, 2))):
+            self._begin(functools.partial(self._opting_out, random.choice(USERS)))
         if random.random() < 0.2:
-            self._begin(self._leaving(random.choice(USERS)))
-        if random.random() < 0.3:
-            self._begin(self._telling())
+            self._begin(functools.partial(self._leaving, random.choice(USERS[:-1])))
+        for number in range(random.choice((0, 1, 2, 3))):
+            self._begin(functools.partial(self._telling, f"heard{number}"))
 
-    def _begin(self, story: Coroutine[Any, Any, None]) -> None:
+    @property
+    def done(self) -> bool:
+        """Whether nobody wants anything more."""
+        return all(story.done() for story in self._stories)
+
+    def _begin(self, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def later() -> None:
             await asyncio.sleep(self._world.random.random() * TROUBLE_SECONDS * 0.7)
-            await story
+            await story()
 
-        self._world.loop.start(self._process, later())
+        self._stories.append(self._world.loop.start(self._process, later()))
 
     def _request(self, number: int) -> Request:
         random = self._world.random
-        kind = random.choice(_KINDS)
+        kind = random.choice(KINDS)
         mark = f"m{number}"
         user = random.choice(USERS)
         if kind == DIRECT_MESSAGE:
@@ -102,12 +109,12 @@ class Clients:
         self._world.note("clients", f"{user} is gone")
         self._world.ledger.opted_out[user] = self._world.now
 
-    async def _telling(self) -> None:
+    async def _telling(self, mark: str) -> None:
         """Somebody else puts an event on the bus, perhaps twice."""
-        request = Request(mark="heard", type=PLAIN, user=self._world.random.choice(USERS))
+        request = Request(mark=mark, type=PLAIN, user=USERS[-1])  # who never leaves
         self._world.ledger.requests[request.mark] = request
         event = Event(
-            id="theirs-1",
+            id=mark,
             type=PLAIN,
             source=_FOREIGN,
             time=self._world.clock.now(),
@@ -115,6 +122,7 @@ class Clients:
             data={"mark": request.mark},
         )
         request.sent = True
+        request.accepted = not self._world.weather.bus_losses
         for _ in range(self._world.random.choice((1, 1, 2))):
             self._installation.bus.bus.put_now(USER_CHANNEL, [event])
             await asyncio.sleep(self._world.random.random())
@@ -130,7 +138,7 @@ class Clients:
         try:
             async with asyncio.timeout(_PATIENCE):
                 return await self._installation.ask(role, work)
-        except (Unavailable, TimeoutError):
+        except (Unavailable, InProgress, TimeoutError):
             await asyncio.sleep(0.2 + 0.5 * self._world.random.random())
             return None
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from tests.simulation.loop import Process
 from tests.simulation.settings import BEAT, LEASE, SLOTS
 from tidings.core.models import DeliveryState
-from tidings.core.work import Claimed, ClaimResult, Outcome, Settled, SettleStatus
+from tidings.core.work import Claimed, ClaimResult, Outcome, PlanResult, Settled, SettleStatus
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +47,8 @@ class Call:
     #: under which epoch the caller thought it had it, and when that was claimed
     epoch: int
     claimed_at: float
+    #: the vendor has it, and will take it or has taken it
+    arrived: bool = False
     taken: bool = False
     #: what the caller was told, and when; None while it was told nothing
     answer: str | None = None
@@ -101,6 +103,8 @@ class Ledger:
             for outcome in result.ended:
                 self._given_up(outcome, now)
             return f": {_names(result.taken)}" if result.taken else ""
+        if isinstance(result, PlanResult):
+            return f": {len(result.plans)}" if result.plans or result.resumed else ""
         if isinstance(result, list) and result and isinstance(result[0], Settled):
             for settled in result:
                 self._settled(settled, now)
@@ -114,12 +118,18 @@ class Ledger:
         self._in_flight[call.process] += 1
         self.require(self._in_flight[call.process] <= SLOTS, "more calls at once than slots", call)
         self.require(call.delivery not in self._ended, "called after its end", call)
+        newest = self._epochs.get(call.delivery)
+        self.require(call.epoch == newest, f"called, though epoch {newest} has it", call)
         wait = self._not_before.get(call.delivery, 0.0) - call.began_at
         self.require(wait < 1e-6, f"called {wait:.3f} s before the vendor allowed it", call)
 
     def end(self, call: Call) -> None:
         """Its caller has its answer, or waits for it no more."""
         self._in_flight[call.process] -= 1
+
+    def calls_of(self, delivery: str) -> list[Call]:
+        """The calls made for a delivery, in order."""
+        return self._calls[delivery]
 
     def hand(self, process: Process, delivery: str) -> tuple[int, float]:
         """The newest claim of a delivery by a process: its epoch and its time."""
@@ -149,7 +159,8 @@ class Ledger:
         if hand is None or not hand.open:
             return
         hand.open = False
-        excused = hand.process.lost or self.is_troubled(hand.process, now)
+        since = self._troubled.get(hand.process, 0.0) > hand.claimed_at
+        excused = hand.process.lost or (since and self.is_troubled(hand.process, now))
         self.require(excused, f"taken from {hand.process}, who was well", delivery)
 
     def _settled(self, settled: Settled, now: float) -> None:

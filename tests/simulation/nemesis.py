@@ -38,15 +38,10 @@ class Nemesis:
         self._installation.kill(self._somebody().process)
 
     def _stop(self) -> None:
-        self._installation.stop(self._world.random.choice(("planner-1", "sender-1", "sender-2")))
+        self._installation.stop(self._somebody().process)
 
     def _stall(self) -> None:
-        """Somebody stands still, often beyond the lease, and then goes on as if nothing was."""
-        process = self._somebody().process
-        seconds = LEASE * self._world.random.choice((0.3, 0.9, 1.1, 2.0))
-        process.stands_until = self._world.now + seconds
-        self._world.ledger.trouble(process, until=process.stands_until)
-        self._world.note(process, f"stands still for {seconds:.1f} s")
+        self._world.stun(self._somebody().process)
 
     def _lose_bus(self) -> None:
         self._world.note("world", "the bus is lost")

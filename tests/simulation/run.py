@@ -55,10 +55,11 @@ def simulate(seed: int) -> Report:
     with _in_virtual_time(world):
         for role in ROLES:
             installation.start(role)
-        Clients(world, installation).start()
+        clients = Clients(world, installation)
+        clients.start()
         Nemesis(world, installation).start()
         end = world.calm_at + CALM_SECONDS
-        while world.now < end and not _is_done(world, installation):
+        while world.now < end and not _is_done(world, installation, clients):
             world.loop.run_to(world.now + _LOOK_SECONDS)
         broken = [*world.loop.failures, *Verdict(world.ledger, installation.connection).broken()]
         report = Report(seed=seed, broken=broken, trace=world.trace(), seconds=world.now)
@@ -66,10 +67,11 @@ def simulate(seed: int) -> Report:
     return report
 
 
-def _is_done(world: World, installation: Installation) -> bool:
+def _is_done(world: World, installation: Installation, clients: Clients) -> bool:
     if world.ledger.violations or world.loop.failures:
         return True
-    return world.calm and not unfinished(installation.connection)
+    quiet = world.calm and clients.done
+    return quiet and not unfinished(world.ledger, installation.connection)
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from tests.simulation.line import Line
+from tests.simulation.workflows import TEXTS, WORKFLOWS
 from tidings.core.clock import Clock, SystemClock
 from tidings.core.work import Installation
 from tidings.notifications.catalog import WorkflowSet
-from tidings.notifications.workflow import Delay, Email, Workflow
 from tidings.notifications.workflows import WorkflowService
 from tidings.store.migrations import migrate
 from tidings.store.sqlite.database import Database
@@ -27,21 +27,6 @@ from tidings.users.service import UserService
 Result = TypeVar("Result")
 
 USERS = ("ada", "ben", "eve")
-#: a type of event for each kind of workflow
-PLAIN, URGENT, TWOFOLD = "ORDER_SHIPPED", "PASSWORD_RESET", "TRIAL_BEGAN"
-WORKFLOWS = (
-    Workflow(key="plain", on=PLAIN, steps=[Email("note")]),
-    Workflow(key="urgent", on=URGENT, steps=[Email("note")], critical=True),
-    Workflow(key="twofold", on=TWOFOLD, steps=[Email("note"), Delay(seconds=2), Email("later")]),
-)
-#: the text of every message names its template and the request it comes from
-_TEMPLATES = {
-    "note": "note {{ data.mark }}",
-    "later": "later {{ data.mark }}",
-    "welcome": "welcome {{ data.email }}",
-    "direct": "direct {{ data.text }}",
-}
-
 INSTALLATION = Installation(id="00000000-0000-7000-8000-000000000001", address_key=b"k" * 32)
 
 
@@ -148,7 +133,7 @@ def known_definitions() -> tuple[KnownTemplates, KnownWorkflows]:
 async def _furnish(store: SimulatedStore) -> None:
     templates = TemplateService(store, clock=SystemClock())
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in _TEMPLATES.items():
+        for name, text in TEXTS.items():
             place = Path(folder, name)
             place.mkdir()
             (place / "email.txt").write_text(text)

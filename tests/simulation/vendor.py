@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 
 from tests.simulation.ledger import Call
 from tests.simulation.loop import Process
 from tests.simulation.settings import CALL_SECONDS, LEASE, SLOTS
-from tests.simulation.weather import Vendor
 from tests.simulation.world import World
 from tidings.core.errors import (
     AddressRejected,
@@ -17,11 +15,14 @@ from tidings.core.errors import (
     TransientError,
 )
 from tidings.core.models import Message, Receipt
+from tidings.delivery.outcomes import SENT, attempt_outcome
 
 #: seconds a vendor asks to be left alone
 _RETRY_AFTER = 3.0
 #: seconds of a prompt answer
 _PROMPT = 0.03
+_STROKES = frozenset({"fatal", "stunning", "parting"})
+_SLOW = frozenset({"slow", "parting"})
 _REFUSALS: Mapping[str, Callable[[], DeliveryError]] = {
     "transient": lambda: TransientError("try again"),
     "busy": lambda: TransientError("too many at once", retry_after=_RETRY_AFTER),
@@ -47,15 +48,27 @@ class SimulatedProvider:
         self._world.ledger.begin(call)
         try:
             receipt = await self._served(call)
-            call.answer = "sent"
+            call.answer = SENT
         except (TransientError, PermanentError) as error:
-            call.answer = "transient" if isinstance(error, TransientError) else "permanent"
+            call.answer = attempt_outcome(error)
             call.retry_after = getattr(error, "retry_after", None) or 0.0
             raise
         finally:
             call.answered_at = self._world.now
             self._world.ledger.end(call)
         return receipt
+
+    async def find(self, message: Message) -> Receipt | None:
+        """Whether it was taken; while it is still on its way nobody can tell."""
+        self._world.note(self._process, f"asks for {message.id[-6:]}")
+        await self._pause(_PROMPT)
+        if self._world.now < self._world.vendor_down_until:
+            raise TransientError("the vendor is down")
+        arrived = [call for call in self._world.ledger.calls_of(message.id) if call.arrived]
+        taken = [call for call in arrived if call.taken]
+        if arrived and not taken:
+            raise TransientError("it is being worked on")
+        return Receipt(provider_id=taken[0].receipt) if taken else None
 
     async def aclose(self) -> None:
         """Nothing is held."""
@@ -80,44 +93,50 @@ class SimulatedProvider:
             await self._pause(_PROMPT)
             raise TransientError("the vendor is down")
         end = self._end()
+        if end in _STROKES:
+            self._strike(end)
         if end == "swallowed":
             return await self._swallow(call)
         if end in _REFUSALS:
             await self._pause(_PROMPT)
             raise _REFUSALS[end]()
-        return await self._taken(call, LEASE + 1.0 if end == "slow" else _PROMPT)
+        return await self._taken(call, LEASE + 1.0 if end in _SLOW else _PROMPT)
 
     async def _taken(self, call: Call, seconds: float) -> Receipt:
-        """Taken before the wait or after it: who dies meanwhile does not know."""
-        if self._world.random.random() < 0.5:
-            await self._pause(seconds)
-            return self._take(call)
-        receipt = self._take(call)
-        await self._pause(seconds)
-        return receipt
+        """Taken before its answer, whatever becomes meanwhile of who asked."""
+        seconds = self._spread(seconds)
+        self._take_after(call, seconds * self._world.random.choice((0.0, 0.9)))
+        await asyncio.sleep(seconds)
+        return Receipt(provider_id=call.receipt)
+
+    def _strike(self, end: str) -> None:
+        """Something happens to the caller while it waits for the answer."""
+        world, process = self._world, self._process
+        strike = {"fatal": world.kill, "stunning": world.stun, "parting": world.stop}[end]
+        moment = _PROMPT * world.random.random()
+        world.later(moment, lambda: None if process.dead else strike(process))
 
     async def _swallow(self, call: Call) -> Receipt:
         """Taken, and then silence, or the line breaks."""
-        self._take(call)
+        self._take_after(call, 0.0)
         await self._pause(self._world.random.choice((0.1, CALL_SECONDS + 1.0)))
         raise OutcomeUnknown("no answer came")
 
     async def _pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds * (0.5 + self._world.random.random()))
+        await asyncio.sleep(self._spread(seconds))
 
-    def _take(self, call: Call) -> Receipt:
+    def _spread(self, seconds: float) -> float:
+        return seconds * (0.5 + self._world.random.random())
+
+    def _take_after(self, call: Call, seconds: float) -> None:
+        call.arrived = True
+        call.receipt = f"r{len(self._world.ledger.calls)}"
+        self._world.later(seconds, lambda: self._take(call))
+
+    def _take(self, call: Call) -> None:
         call.taken = True
-        call.receipt = f"r{len(self._world.ledger.calls)}-{self._world.random.getrandbits(32):x}"
         self._world.note("vendor", f"takes {call.delivery[-6:]}")
-        return Receipt(provider_id=call.receipt)
 
     def _end(self) -> str:
-        odds = self._world.weather.vendor
-        if self._world.calm:
-            return "taken"
-        chance = self._world.random.random()
-        for field in fields(Vendor):
-            chance -= getattr(odds, field.name)
-            if chance < 0:
-                return field.name
-        return "taken"
+        world = self._world
+        return "" if world.calm else world.weather.calling.draw(world.random)

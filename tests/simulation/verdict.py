@@ -6,33 +6,42 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.simulation.ledger import Call, Ledger, Request
-from tests.simulation.settings import ATTEMPTS, LEASE
-from tests.simulation.store import PLAIN, TWOFOLD, URGENT, address_of
-from tidings.core.models import DIRECT_MESSAGE, REGISTERED_USER
+from tests.simulation.settings import LEASE
+from tests.simulation.store import address_of
+from tests.simulation.workflows import PROMISES, Promise
 from tidings.store.schema.types import to_microseconds
 
-#: type of event → the templates it leads to
-TEMPLATES = {
-    PLAIN: ("note",),
-    URGENT: ("note",),
-    TWOFOLD: ("note", "later"),
-    REGISTERED_USER: ("welcome",),
-    DIRECT_MESSAGE: ("direct",),
-}
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM events WHERE state = 'due')
      + (SELECT count(*) FROM notifications WHERE state = 'waiting')
      + (SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending'))
 """
 _MARK = "coalesce(data->>'mark', data->>'text', data->>'email') AS mark"
-_ENDS = frozenset({"sent", "failed", "suppressed"})
+_ENDS = frozenset({"sent", "failed", "suppressed", "expired", "held"})
 Row = dict[str, Any]
 
 
-def unfinished(connection: sqlite3.Connection) -> int:
-    """How much is still to be done."""
+def unfinished(ledger: Ledger, connection: sqlite3.Connection) -> bool:
+    """Whether something is still to be done, to be stored, or to be put on record."""
     (count,) = connection.execute(_UNFINISHED).fetchone()
-    return int(count)
+    stored = {row[0] for row in connection.execute(f"SELECT {_MARK} FROM events")}
+    return (
+        bool(count)
+        or any(each.accepted and each.mark not in stored for each in ledger.requests.values())
+        or bool(forgotten(ledger, connection))
+    )
+
+
+def forgotten(ledger: Ledger, connection: sqlite3.Connection) -> list[Call]:
+    """Calls whose answer came, to somebody who lived on, and is not on record."""
+    recorded = set(connection.execute("SELECT delivery_id, started_at, outcome FROM attempts"))
+    return [
+        call
+        for call in ledger.calls
+        if call.answer
+        and not call.process.lost
+        and (call.delivery, to_microseconds(call.started_at), call.answer) not in recorded
+    ]
 
 
 class Verdict:
@@ -85,7 +94,7 @@ class Verdict:
         found = Counter(
             row["template"] for row in self._deliveries.values() if row["mark"] == request.mark
         )
-        for template in TEMPLATES[request.type]:
+        for template in PROMISES[request.type].templates:
             if found[template] > 1:
                 yield f"planned twice: {template} of {request.mark}"
             if not found[template] and not self._is_touched(request):
@@ -100,10 +109,10 @@ class Verdict:
                 yield f"unfinished: {row['mark']} is {row['state']}"
             if row["state"] == "sent" and not taken:
                 yield f"false success: {row['mark']} is sent, and the vendor has it not"
-            if row["state"] == "suppressed" and not self._is_touched(self._request(row)):
-                yield f"suppressed without a cause: {row['mark']}"
-            if row["state"] == "failed" and not self._may_fail(row, calls):
-                yield f"failed without a cause: {row['mark']} ({row['reason']})"
+            if row["state"] != "sent" and not self._has_cause(row, calls):
+                yield f"{row['state']} without a cause: {row['mark']} ({row['reason']})"
+            if taken > 1 and self._promise(row).once:
+                yield f"taken {taken} times, though at most once was asked for: {row['mark']}"
             tries = sum(_counts(attempt) for attempt in attempts)
             if row["tries"] != tries:
                 yield f"miscounted: {row['mark']} has {tries} tries and counts {row['tries']}"
@@ -120,9 +129,12 @@ class Verdict:
             if call.delivery not in self._deliveries:
                 yield f"unexpected: the vendor was called for {call.mark} by no delivery"
             ids[call.mark, call.template, call.address].add(call.delivery)
-            if call.answer and not call.process.lost and not self._is_on_record(call):
-                yield f"forgotten: {call.process} was told {call.answer} for {call.mark}"
             yield from self._of_consent(call)
+            expires_at = self._deliveries.get(call.delivery, {}).get("expires_at")
+            if expires_at and to_microseconds(call.started_at) >= expires_at:
+                yield f"called when it was of no use any more: {call.mark}"
+        for call in forgotten(self._ledger, self._connection):
+            yield f"forgotten: {call.process} was told {call.answer} for {call.mark}"
         for (mark, template, _), found in ids.items():
             if len(found) > 1:
                 yield f"one message under {len(found)} ids: {template} of {mark}"
@@ -131,7 +143,7 @@ class Verdict:
         """After a confirmed opt-out only what was claimed before may still be called, and soon."""
         request = self._ledger.requests.get(call.mark)
         since = self._ledger.opted_out.get(request.user) if request else None
-        if request is None or since is None or request.type == URGENT:
+        if request is None or since is None or PROMISES[request.type].critical:
             return
         if call.claimed_at > since:
             yield f"called after the opt-out: {call.mark}"
@@ -162,13 +174,23 @@ class Verdict:
     def _address(self, request: Request) -> str:
         return request.user if "@" in request.user else address_of(request.user)
 
-    def _may_fail(self, row: Row, calls: list[Call]) -> bool:
-        refused = any(call.answer == "permanent" for call in calls)
-        return refused or row["tries"] >= ATTEMPTS or row["lapses"] >= 3
+    def _has_cause(self, row: Row, calls: list[Call]) -> bool:
+        """Whether it may have ended so, by what really happened."""
+        promise = self._promise(row)
+        match row["state"]:
+            case "failed":
+                refused = any(call.answer in ("permanent", "rejected") for call in calls)
+                return refused or row["tries"] >= promise.attempts or row["lapses"] >= 3
+            case "suppressed":
+                return self._is_touched(self._request(row))
+            case "held":
+                return promise.may_be_held and bool(row["doubt"])
+            case "expired":
+                return promise.expires is not None
+        return False
 
-    def _is_on_record(self, call: Call) -> bool:
-        started = to_microseconds(call.started_at)
-        return any(attempt["started_at"] == started for attempt in self._attempts[call.delivery])
+    def _promise(self, row: Row) -> Promise:
+        return PROMISES[self._request(row).type]
 
     def _request(self, row: Row) -> Request:
         return self._ledger.requests[row["mark"]]

@@ -1,7 +1,6 @@
 """What goes wrong in a run, and how often: drawn from its seed."""
 
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from random import Random
 
 #: seconds a run's troubles last, and how long after them everything must have ended
@@ -9,45 +8,47 @@ TROUBLE_SECONDS = 6.0
 CALM_SECONDS = 60.0
 
 
-class Fate(StrEnum):
-    """What becomes of one call to a server."""
-
-    PROMPT = "prompt"
-    #: it arrives late, or its answer does
-    LATE = "late"
-    #: it never arrives, and the caller is told
-    REFUSED = "refused"
-    #: it is done, and the caller is told that it failed
-    LOST = "lost"
-    #: the caller dies before it arrives
-    DIES_BEFORE = "dies before"
-    #: the caller dies while it is on its way or being answered
-    DIES_AFTER = "dies after"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Odds:
-    """The share of calls that meet each fate; the rest is prompt."""
+    """The share of cases for each thing that may go wrong; the rest goes well."""
 
-    late: float = 0.0
-    refused: float = 0.0
-    lost: float = 0.0
-    dies_before: float = 0.0
-    dies_after: float = 0.0
-
-    def draw(self, random: Random) -> Fate:
-        """The fate of one call."""
+    def draw(self, random: Random, scale: float = 1.0) -> str:
+        """What happens this time: the name of a field, or nothing."""
         chance = random.random()
         for field in fields(self):
-            chance -= getattr(self, field.name)
+            chance -= getattr(self, field.name) * scale
             if chance < 0:
-                return Fate[field.name.upper()]
-        return Fate.PROMPT
+                return field.name
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vendor:
-    """The share of provider calls that end in each way; the rest is taken and answered."""
+class Asking(Odds):
+    """What may happen to a question on its way to a server."""
+
+    late: float = 0.0
+    #: it never arrives, and the caller is told
+    refused: float = 0.0
+    #: the caller dies before it arrives
+    fatal: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering(Odds):
+    """What may happen when a server has done what it was asked."""
+
+    late: float = 0.0
+    #: the caller is told that it failed
+    lost: float = 0.0
+    #: the caller dies before it is told, or just after
+    fatal: float = 0.0
+    #: the caller stands still, often beyond its lease, and then gets the answer
+    stunning: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calling(Odds):
+    """How a call to the vendor may end; mostly it is taken and answered."""
 
     transient: float = 0.0
     #: transient, with a time not to come before
@@ -58,17 +59,23 @@ class Vendor:
     swallowed: float = 0.0
     #: not taken, and nobody can tell
     vanished: float = 0.0
-    #: taken at once, answered when leases have long run out
+    #: answered when a lease that nobody renews has long run out
     slow: float = 0.0
+    #: the caller dies meanwhile, or stands still, or is asked to stop
+    fatal: float = 0.0
+    stunning: float = 0.0
+    parting: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
     """One run's troubles. Most runs have few kinds of them, so that none hides behind another."""
 
-    store: Odds
-    bus: Odds
-    vendor: Vendor
+    asking: Asking
+    answering: Answering
+    bus_asking: Asking
+    bus_answering: Answering
+    calling: Calling
     #: how many times each of these strikes
     kills: int
     stalls: int
@@ -80,24 +87,30 @@ class Weather:
 
 
 def draw_weather(random: Random) -> Weather:
-    """The weather of one run."""
+    """The weather of one run; the database is well in some, the bus in most."""
+    database_trouble = random.random() < 0.7
 
-    def share(*shares: float) -> float:
-        return random.choice(shares) if random.random() < 0.4 else 0.0
+    def share(*shares: float, given: bool = True) -> float:
+        return random.choice(shares) if given and random.random() < 0.4 else 0.0
 
-    def times(most: int) -> int:
-        return random.randint(1, most) if random.random() < 0.35 else 0
+    def times(most: int, *, given: bool = True) -> int:
+        return random.randint(1, most) if given and random.random() < 0.35 else 0
 
     return Weather(
-        store=Odds(
-            late=share(0.05, 0.2),
-            refused=share(0.02, 0.1),
-            lost=share(0.02, 0.1),
-            dies_before=share(0.01, 0.03),
-            dies_after=share(0.01, 0.03),
+        asking=Asking(
+            late=share(0.05, 0.3, given=database_trouble),
+            refused=share(0.1, 0.4, given=database_trouble),
+            fatal=share(0.05, 0.1, given=database_trouble),
         ),
-        bus=Odds(late=share(0.2), refused=share(0.1, 0.5), lost=share(0.1, 0.5)),
-        vendor=Vendor(
+        answering=Answering(
+            late=share(0.1, 0.3, given=database_trouble),
+            lost=share(0.1, 0.3, given=database_trouble),
+            fatal=share(0.05, 0.1, given=database_trouble),
+            stunning=share(0.05, 0.2, given=database_trouble),
+        ),
+        bus_asking=Asking(late=share(0.2), refused=share(0.1, 0.5)),
+        bus_answering=Answering(lost=share(0.1, 0.5)),
+        calling=Calling(
             transient=share(0.1, 0.4),
             busy=share(0.1, 0.3),
             permanent=share(0.1),
@@ -105,12 +118,15 @@ def draw_weather(random: Random) -> Weather:
             swallowed=share(0.1, 0.3),
             vanished=share(0.1, 0.3),
             slow=share(0.1, 0.4),
+            fatal=share(0.1),
+            stunning=share(0.1, 0.3),
+            parting=share(0.1, 0.2),
         ),
         kills=times(3),
         stalls=times(2),
         stops=times(2),
         bus_losses=times(2),
         vendor_outages=times(1),
-        database_outages=times(1),
+        database_outages=times(1, given=database_trouble),
         replans=times(2),
     )

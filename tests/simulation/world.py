@@ -6,7 +6,8 @@ from random import Random
 
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import START, Process, SimulatedLoop
-from tests.simulation.weather import TROUBLE_SECONDS, Fate, Odds, draw_weather
+from tests.simulation.settings import LEASE
+from tests.simulation.weather import TROUBLE_SECONDS, draw_weather
 from tidings.core.ids import Ids
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=START)
@@ -26,7 +27,9 @@ class World:
         #: no call to the database or to the vendor gets through before these times
         self.database_down_until = 0.0
         self.vendor_down_until = 0.0
+        #: what the installation does to a process
         self.kill: Callable[[Process], None] = Process.die
+        self.stop: Callable[[Process], None] = Process.die
         self._trace: list[tuple[float, str, str]] = []
 
     @property
@@ -39,13 +42,16 @@ class World:
         """Whether nothing goes wrong any more."""
         return self.now >= self.calm_at
 
-    def fate(self, odds: Odds) -> Fate:
-        """What becomes of the next call."""
-        return Fate.PROMPT if self.calm else odds.draw(self.random)
-
     def later(self, seconds: float, callback: Callable[[], object]) -> None:
         """Let something happen that is no process's doing."""
         self.loop.call_at(self.now + seconds, callback, context=self.loop.nobody)
+
+    def stun(self, process: Process) -> None:
+        """It stands still, often beyond its lease, and then goes on as if nothing was."""
+        seconds = LEASE * self.random.choice((0.3, 0.9, 1.1, 1.1, 1.6))
+        process.stands_until = self.now + seconds
+        self.ledger.trouble(process, until=process.stands_until)
+        self.note(process, f"stands still for {seconds:.1f} s")
 
     def note(self, who: object, what: str) -> None:
         """A line of the trace."""

@@ -20,6 +20,7 @@ _PAGE_ACTIONS = "/dead-letters/"
 _TRIGGERING = (
     ("POST", "/v1/events"),
     ("POST", "/v1/messages"),
+    ("POST", "/v1/cancellations"),
     ("POST", "/v1/users/"),
     ("PUT", "/v1/users/"),
 )

@@ -1,5 +1,6 @@
 """The SQL of replaying: what is dead falls due again, once, whoever asks.
 
+Rows are locked as everybody does: notifications before deliveries, and each in the order of ids.
 `state || ''` keeps the planner from the partial index of the dead: rows are looked for by id.
 """
 
@@ -49,7 +50,8 @@ def _replay_notifications(
     locked = _locked(connection, notifications, ids, notifications.c.state + "" == "failed")
     change = {"state": "waiting", "due_at": now, "tries": 0, "reason": None}
     _update(connection, notifications, locked, change)
-    _note(connection, {row.id: [_told(row, by, now)] for row in locked})
+    told = {row.id: row.decisions for row in locked}
+    _note(connection, told, {row.id: [_told(row, by, now)] for row in locked})
     return len(locked)
 
 
@@ -59,6 +61,8 @@ def _replay_deliveries(
     dead = (deliveries.c.state + "").in_(_DEAD) & ~called_off()
     if not in_doubt:
         dead &= ~deliveries.c.doubt & (deliveries.c.state + "" != "held")
+    runs = sa.select(deliveries.c.notification_id).where(deliveries.c.id.in_(ids))
+    told = _lock_stories(connection, runs)
     locked = _locked(connection, deliveries, ids, dead)
     change = {
         "state": "pending",
@@ -71,7 +75,7 @@ def _replay_deliveries(
         "rule": None,
     }
     _update(connection, deliveries, locked, change)
-    _note(connection, _notes(locked, by, now))
+    _note(connection, told, _notes(locked, by, now))
     return len(locked)
 
 
@@ -145,15 +149,25 @@ def _told(
     )
 
 
-def _note(connection: sa.Connection, notes: Mapping[str, Sequence[Decision]]) -> None:
-    """Add to what is told of notifications."""
-    if not notes:
-        return
+def _lock_stories(
+    connection: sa.Connection, ids: sa.Select[tuple[str]]
+) -> Mapping[str, Sequence[Any]]:
+    """What is told of these notifications so far, by their ids; nobody else adds to it meanwhile."""
     query = sa.select(notifications.c.id, notifications.c.decisions)
-    query = query.where(notifications.c.id.in_(notes)).order_by(notifications.c.id)
-    told = [
-        {"of": row.id, "told": [*row.decisions, *orjson.loads(json_text(notes[row.id]))]}
-        for row in connection.execute(query.with_for_update())
+    query = query.where(notifications.c.id.in_(ids)).order_by(notifications.c.id)
+    return {row.id: row.decisions for row in connection.execute(query.with_for_update())}
+
+
+def _note(
+    connection: sa.Connection,
+    told: Mapping[str, Sequence[Any]],
+    notes: Mapping[str, Sequence[Decision]],
+) -> None:
+    """Add to what is told of notifications."""
+    changes = [
+        {"of": key, "told": [*told.get(key, ()), *orjson.loads(json_text(added))]}
+        for key, added in notes.items()
     ]
-    statement = sa.update(notifications).where(notifications.c.id == sa.bindparam("of"))
-    connection.execute(statement.values(decisions=sa.bindparam("told")), told)
+    if changes:
+        statement = sa.update(notifications).where(notifications.c.id == sa.bindparam("of"))
+        connection.execute(statement.values(decisions=sa.bindparam("told")), changes)

@@ -30,7 +30,14 @@ def engine_by(moving: MovableClock) -> Engine:
 
 def test_a_page_tells_how_long_ago_by_the_clock_it_was_given() -> None:
     moving = MovableClock()
-    letter = {"id": "1", "created_at": moving.now(), "bus_channel": "X", "reason": "y"}
+    letter = {
+        "kind": "bus_entry",
+        "id": "1",
+        "at": moving.now(),
+        "bus_channel": "X",
+        "reason": "y",
+        "in_doubt": False,
+    }
     moving.advance(hours=3)
     shown = {"totals": [], "in_words": "", "events": [], "dead_letters": [letter]}
 

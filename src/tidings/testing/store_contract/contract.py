@@ -2,6 +2,7 @@
 
 from tidings.testing.store_contract.accept import AcceptContract
 from tidings.testing.store_contract.called_off import CalledOffContract
+from tidings.testing.store_contract.cancelling import CancellingContract
 from tidings.testing.store_contract.claim import ClaimContract, LapseContract
 from tidings.testing.store_contract.dead_letters import DeadLetterContract
 from tidings.testing.store_contract.durability import DurabilityContract
@@ -30,6 +31,7 @@ class StoreContract(
     RouteContract,
     SettleContract,
     CalledOffContract,
+    CancellingContract,
     FenceContract,
     FoldContract,
     ParallelContract,
