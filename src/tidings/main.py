@@ -18,6 +18,7 @@ from tidings.core.process import run_until_signal
 from tidings.inbox.api import inbox_router
 from tidings.lazy_app import LazyApp
 from tidings.notifications.api import notifications_router
+from tidings.notifications.cancel_api import cancel_router
 from tidings.notifications.timeline_api import timeline_router
 from tidings.service import guard, open_service, readiness
 from tidings.templates.api import templates_router
@@ -68,7 +69,8 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         register_rate=system.settings.register_rate,
         metrics=system.metrics,
     )
-    return [router, timeline_router(system.notifications)]
+    notifications = system.notifications
+    return [router, timeline_router(notifications), cancel_router(notifications)]
 
 
 def _inbox(system: System) -> Sequence[APIRouter]:

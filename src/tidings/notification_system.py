@@ -20,6 +20,7 @@ from tidings.core.process import run_until_signal
 from tidings.inbox.service import InboxService
 from tidings.main import create_app
 from tidings.notification_worker import NotificationWorker
+from tidings.notifications.cancel_rows import Cancelled
 from tidings.notifications.explanation import Explanation
 from tidings.notifications.intake import Intake
 from tidings.notifications.timeline import NotificationTimeline
@@ -130,6 +131,7 @@ class NotificationSystem:
         event_id: str | None = None,
         idempotency_key: str | None = None,
         bus_channel: str = USER_CHANNEL,
+        cancel_key: str | None = None,
     ) -> str:
         """Say that something happened to a user; the event's id, once it is stored durably.
 
@@ -142,6 +144,7 @@ class NotificationSystem:
             event_id=event_id,
             idempotency_key=idempotency_key,
             bus_channel=bus_channel,
+            cancel_key=cancel_key,
         )
         return accepted.event_id
 
@@ -172,6 +175,21 @@ class NotificationSystem:
             to, text, subject=subject, idempotency_key=idempotency_key
         )
         return accepted.event_id
+
+    async def cancel(
+        self,
+        *,
+        cancel_key: str | None = None,
+        event_id: str | None = None,
+        notification_id: str | None = None,
+    ) -> Cancelled:
+        """Call off what one of these names; how much could be, and how much is under way.
+
+        Raises NotFound for an unknown event or notification.
+        """
+        return await self.services.notifications.cancel(
+            cancel_key=cancel_key, event_id=event_id, notification_id=notification_id
+        )
 
     async def explain(self, event_id: str) -> Explanation:
         """An event with all it led to, and why. Raises NotFound."""

@@ -1,5 +1,7 @@
 """The program's own processes, to be started, killed and started again."""
 
+import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from tests.faults.provider import ScriptedProvider
 from tests.servers import lifeline
 from tests.servers.ports import free_port
 
@@ -22,16 +25,15 @@ class Fleet:
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
-        self.ledger = folder / "ledger.jsonl"
+        self.provider = ScriptedProvider(folder / "provider")
         self.port = free_port()
-        self._sink_port = free_port()
         self._settings = dict(settings)
         #: sent SIGTERM, and not ended yet
         self._asked: set[str] = set()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
-        self._spawn("sink", "tests.faults.smtp_sink", str(self._sink_port), str(self.ledger))
+        self._spawn("provider", *self.provider.command)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -68,6 +70,24 @@ class Fleet:
         for name in names:
             self._processes.pop(name).wait()
 
+    def pid(self, name: str) -> int:
+        """The number of a process."""
+        return self._processes[name].pid
+
+    def freeze(self, name: str) -> None:
+        """Stop a process by SIGSTOP: it lives, and does nothing."""
+        self._processes[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let it go on."""
+        self._processes[name].send_signal(signal.SIGCONT)
+
+    async def ended(self, name: str, *, seconds: float = PATIENCE) -> int:
+        """Wait until a process ended by itself; its exit status."""
+        process = self._processes[name]
+        await until(lambda: process.poll() is not None, f"{name} ended", self.log, seconds=seconds)
+        return int(self._processes.pop(name).returncode)
+
     def terminate(self, name: str) -> float:
         """End a process by SIGTERM; the seconds it took."""
         began = time.monotonic()
@@ -86,6 +106,16 @@ class Fleet:
         status = self._processes.pop(name).wait(PATIENCE)
         self._asked.discard(name)
         return status
+
+    async def until_taken(self, number: int, *, seconds: float = 120) -> None:
+        """Wait until the provider took so many."""
+        await until(
+            lambda: len(self.provider.taken) >= number, f"{number} taken", self.log, seconds=seconds
+        )
+
+    async def until_sent(self, number: int, *, seconds: float = 120) -> None:
+        """Wait until so many deliveries ended as sent, by the dashboard's figures."""
+        await until(lambda: _sent(self.url) >= number, f"{number} sent", self.log, seconds=seconds)
 
     def log(self, name: str | None = None) -> str:
         """What the processes wrote."""
@@ -112,7 +142,7 @@ class Fleet:
             "TIDINGS_REGISTER_RATE": "off",
             "TIDINGS_EMAIL_PROVIDER": "smtp",
             "TIDINGS_SMTP_HOST": "127.0.0.1",
-            "TIDINGS_SMTP_PORT": str(self._sink_port),
+            "TIDINGS_SMTP_PORT": str(self.provider.smtp_port),
             "TIDINGS_SMTP_TLS": "off",
             "TIDINGS_LOG_LEVEL": "warning",
             **self._settings,
@@ -122,6 +152,11 @@ class Fleet:
         return is_ready(self.url)
 
 
+def _sent(url: str) -> int:
+    with urllib.request.urlopen(f"{url}/v1/analytics/summary", timeout=10) as answer:
+        return int(json.load(answer)["totals"]["sent"])
+
+
 def is_ready(url: str) -> bool:
     """Whether a process says that it can work."""
     try:
@@ -129,6 +164,20 @@ def is_ready(url: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+async def until(
+    condition: Callable[[], bool],
+    what: str,
+    story: Callable[[], str],
+    *,
+    seconds: float = PATIENCE,
+) -> None:
+    """The same without blocking: a failure beside it ends the waiting."""
+    deadline = time.monotonic() + seconds
+    while not await asyncio.to_thread(condition):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{story()[-8000:]}"
+        await asyncio.sleep(0.02)
 
 
 def wait_until(

@@ -1,28 +1,19 @@
-"""Many registrations over HTTP, and what must be true of them afterwards."""
+"""Many registrations over HTTP."""
 
 import asyncio
+import itertools
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 
 import aiohttp
 
-from tests.faults.smtp_sink import Mail
+from tests.faults.checker import Asked
+from tidings.core.loops import pause
 
 CONNECTIONS = 50
 PATIENCE = 30.0
 """Seconds a client asks again while the API is away."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What the ledger says of the registrations that were accepted."""
-
-    lost: frozenset[str]
-    unexpected: frozenset[str]
-    #: message ids taken more than once, with the number of surplus mails
-    repeated: Counter[str]
 
 
 def addresses(number: int) -> list[str]:
@@ -30,45 +21,59 @@ def addresses(number: int) -> list[str]:
     return [f"person-{index}@example.com" for index in range(number)]
 
 
-async def register_all(url: str, people: Sequence[str]) -> list[str]:
-    """Register everybody, each until it is accepted; the accepted addresses."""
+async def register_all(url: str, people: Sequence[str]) -> dict[str, Asked]:
+    """Register everybody, each until it is accepted."""
     waiting = iter(people)
-    accepted: list[str] = []
+    asked: dict[str, Asked] = {}
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     async with aiohttp.ClientSession(connector=connector) as session:
         await asyncio.gather(
-            *(_register_some(session, url, waiting, accepted) for _ in range(CONNECTIONS))
+            *(_register_some(session, url, waiting, asked) for _ in range(CONNECTIONS))
         )
-    return accepted
+    return asked
 
 
-def judge(accepted: Iterable[str], ledger: Sequence[Mail]) -> Verdict:
-    """Compare what was accepted with what arrived."""
-    asked, reached = set(accepted), {mail.address for mail in ledger}
-    counts = Counter(mail.message_id for mail in ledger)
-    surplus = Counter({one: count - 1 for one, count in counts.items() if count > 1})
-    surplus.update(_second_messages(ledger))
-    return Verdict(
-        lost=frozenset(asked - reached), unexpected=frozenset(reached - asked), repeated=surplus
-    )
+@asynccontextmanager
+async def registering(url: str, *, pace: float) -> AsyncIterator[dict[str, Asked]]:
+    """Inside of it people register, so many a second, whether or not others were answered.
+
+    Leaving waits for those under way.
+    """
+    asked: dict[str, Asked] = {}
+    over = asyncio.Event()
+    load = asyncio.create_task(_keep_registering(url, asked, pace, over))
+    try:
+        yield asked
+    finally:
+        over.set()
+        await load
 
 
-def _second_messages(ledger: Sequence[Mail]) -> Counter[str]:
-    """Messages to an address that another message had reached already."""
-    first: dict[str, str] = {}
-    second: Counter[str] = Counter()
-    for mail in ledger:
-        if first.setdefault(mail.address, mail.message_id) != mail.message_id:
-            second[mail.message_id] += 1
-    return second
+async def _keep_registering(
+    url: str, asked: dict[str, Asked], pace: float, over: asyncio.Event
+) -> None:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
+        began = time.monotonic()
+        for index in itertools.count():
+            await pause(over, began + index / pace - time.monotonic())
+            if over.is_set():
+                return
+            group.create_task(_note(session, url, f"person-{index}@example.com", asked))
+
+
+async def _note(
+    session: aiohttp.ClientSession, url: str, address: str, asked: dict[str, Asked]
+) -> None:
+    await _register(session, url, address)
+    asked[address] = Asked.OK
 
 
 async def _register_some(
-    session: aiohttp.ClientSession, url: str, waiting: Iterable[str], accepted: list[str]
+    session: aiohttp.ClientSession, url: str, waiting: Iterable[str], asked: dict[str, Asked]
 ) -> None:
     for address in waiting:
-        await _register(session, url, address)
-        accepted.append(address)
+        await _note(session, url, address, asked)
 
 
 async def _register(session: aiohttp.ClientSession, url: str, address: str) -> None:
@@ -78,7 +83,7 @@ async def _register(session: aiohttp.ClientSession, url: str, address: str) -> N
             async with session.post(f"{url}/register", json={"email": address}) as answer:
                 if answer.status == 202:
                     return
-                assert answer.status == 503, await answer.text()
+                assert answer.status in {429, 503}, await answer.text()
         except aiohttp.ClientError:
             pass
         assert time.monotonic() < deadline, "the API stayed away"

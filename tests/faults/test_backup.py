@@ -8,10 +8,12 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
+from tests.faults.checker import Asked, judge
+from tests.faults.ends import read_ends
 from tests.faults.fleet import Fleet, wait_until
 from tests.faults.installations import Installation, OnPostgres, OnSqlite
-from tests.faults.registrations import judge, register_all
-from tests.faults.smtp_sink import SILENCE, read_ledger
+from tests.faults.provider_script import Answer, Script
+from tests.faults.registrations import register_all
 from tests.servers.binaries import find_postgres_tools
 from tests.servers.missing import unavailable
 from tests.servers.postgres import PostgresServer
@@ -74,37 +76,40 @@ async def lose_and_restore(
     await asyncio.to_thread(installation.lose)
     await asyncio.to_thread(installation.restore)
     in_hand = await look_at_the_restored(installation)
-    (fleet.folder / SILENCE).unlink()
+    fleet.provider.play(Script())
     await asyncio.to_thread(installation.start)
 
-    await until_sent(fleet, len(kept))
-    verdict = judge(kept, read_ledger(fleet.ledger))
+    await fleet.until_sent(len(kept))
+    await asyncio.to_thread(fleet.terminate, "api")
+    store = await installation.open()
+    verdict = judge(kept, fleet.provider.taken, await read_ends(store))
+    await store.aclose()
     tell.append(
-        f"restored on {name}: {len(kept)} accepted before the backup, {len(verdict.lost)} lost, "
-        f"{verdict.repeated.total()} repeated, {len(in_hand)} were being sent"
+        f"restored on {name}: {len(kept)} accepted before the backup, "
+        f"{len(in_hand)} were being sent: {verdict}"
     )
-    assert not verdict.lost
-    assert not verdict.unexpected - set(late)
-    assert dict(verdict.repeated) == dict.fromkeys(in_hand, 1)
+    assert verdict.unexpected <= late.keys()
+    assert not verdict.broken.keys() - {"unexpected"}
+    assert dict(verdict.explained) == dict.fromkeys(in_hand, 1)
 
 
-async def accept_all(fleet: Fleet) -> list[str]:
+async def accept_all(fleet: Fleet) -> dict[str, Asked]:
     """Some delivered, some in a delay, some in the worker's hands, the rest due; all addresses."""
     delivered = await register_all(fleet.url, people("delivered", DELIVERED))
-    await until_sent(fleet, DELIVERED)
+    await fleet.until_sent(DELIVERED)
     waiting = await put_into_a_delay(fleet, people("waiting", WAITING))
-    (fleet.folder / SILENCE).touch()
+    fleet.provider.play(Script(answer=Answer.SILENT))
     unsent = await register_all(fleet.url, people("unsent", UNSENT))
     await asyncio.to_thread(
         wait_until,
-        lambda: len(read_ledger(fleet.ledger)) == DELIVERED + SLOTS,
+        lambda: len(fleet.provider.taken) == DELIVERED + SLOTS,
         "the worker has its hands full",
         fleet.log,
     )
-    return [*delivered, *waiting, *unsent]
+    return delivered | waiting | unsent
 
 
-async def put_into_a_delay(fleet: Fleet, addresses: list[str]) -> list[str]:
+async def put_into_a_delay(fleet: Fleet, addresses: list[str]) -> dict[str, Asked]:
     """An event for each whose only message is to be sent in an hour."""
     steps = [{"kind": "delay", "hours": 1}]
     steps += [{"kind": "channel", "channel": "email", "template": "welcome"}]
@@ -114,7 +119,7 @@ async def put_into_a_delay(fleet: Fleet, addresses: list[str]) -> list[str]:
             await http.put(f"/v1/users/u{number}", json={"email": address})
             answer = await http.post("/v1/events", json={"type": "LATER", "user_id": f"u{number}"})
             await until_waiting(http, (await answer.json())["event_id"])
-    return addresses
+    return dict.fromkeys(addresses, Asked.OK)
 
 
 async def until_waiting(http: aiohttp.ClientSession, event_id: str) -> None:
@@ -127,7 +132,7 @@ async def until_waiting(http: aiohttp.ClientSession, event_id: str) -> None:
 
 
 async def look_at_the_restored(installation: Installation) -> set[str]:
-    """See that each kind of work is there, let the hour pass; the message ids being sent."""
+    """See that each kind of work is there, let the hour pass; the ids of those being sent."""
     store = await installation.open()
     counts = await store.run(count_all)
     assert counts["sending"] == SLOTS
@@ -155,17 +160,7 @@ def take_up(connection: sa.Connection) -> set[str]:
     waits = notifications.c.state == "waiting"
     connection.execute(sa.update(notifications).where(waits).values(due_at=soon))
     sending = sa.select(deliveries.c.id).where(deliveries.c.state == "sending")
-    return {f"<{one}@localhost>" for one in connection.scalars(sending)}
-
-
-async def until_sent(fleet: Fleet, number: int) -> None:
-    """Wait until so many deliveries ended as sent, by the dashboard's figures."""
-    async with asyncio.timeout(60), aiohttp.ClientSession(fleet.url) as http:
-        while True:
-            async with http.get("/v1/analytics/summary") as answer:
-                if (await answer.json())["totals"]["sent"] == number:
-                    return
-            await asyncio.sleep(0.05)
+    return set(connection.scalars(sending))
 
 
 def people(kind: str, number: int) -> list[str]:

@@ -1,11 +1,7 @@
-"""Every process is started before its database and its bus: all of it comes up by itself.
-
-`TIDINGS_TEST_COLD_SECONDS` sets how long they are away: `make faults` takes the published 30.
-"""
+"""Every process is started before its database and its bus: all of it comes up by itself."""
 
 import asyncio
 import json
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -14,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.extent import extent
 from tests.faults.fleet import Fleet, is_ready, wait_until
 from tests.faults.registrations import register_all
-from tests.faults.smtp_sink import read_ledger
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 
-SECONDS = float(os.environ.get("TIDINGS_TEST_COLD_SECONDS", "3"))
+#: how long database and bus are away
+SECONDS = extent(3.0, 30.0)
 WORKERS = {
     "channel-1": ("tidings.channel_worker", "email"),
     "channel-2": ("tidings.channel_worker", "email"),
@@ -69,7 +66,7 @@ async def test_workers_started_before_database_and_bus_come_up_by_themselves_and
     await asyncio.sleep(SECONDS)  # the bus is still away
     redis_server.start()
     await register_all(fleet.url, ["ann@example.com"])
-    await until(lambda: len(read_ledger(fleet.ledger)) == 1, "the mail arrives", fleet)
+    await until(lambda: len(fleet.provider.taken) == 1, "the mail arrives", fleet)
 
     rates = {name: lines_a_second(fleet.log(name)) for name in urls}
     tell.append(

@@ -1,10 +1,6 @@
-"""Every process is replaced by one of the next release, one after the other, under load.
-
-`TIDINGS_TEST_ROLLING_SECONDS` sets how long the load lasts: `make faults` takes the published 60.
-"""
+"""Every process is replaced by one of the next release, one after the other, under load."""
 
 import asyncio
-import os
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +9,15 @@ import pytest
 import sqlalchemy as sa
 
 from tests.faults.balancer import Balancer, Ledger
+from tests.faults.checker import Asked, judge
+from tests.faults.ends import opened, read_ends, until_settled
+from tests.faults.extent import extent
 from tests.faults.fleet import Fleet, is_ready, wait_until
 from tests.faults.next_release import REVISION, make_release
-from tests.faults.registrations import judge
-from tests.faults.smtp_sink import read_ledger
-from tests.faults.test_killed_workers import unanswered, until_settled
 from tests.servers.ports import free_port
-from tidings.core.clock import SystemClock
-from tidings.store.postgres import PostgresStore
 
-SECONDS = float(os.environ.get("TIDINGS_TEST_ROLLING_SECONDS", "5"))
-#: registrations a second
-PACE = float(os.environ.get("TIDINGS_TEST_ROLLING_PACE", "100"))
+#: how long the load lasts, and its registrations a second
+SECONDS, PACE = extent(5.0, 60.0), extent(100.0, 500.0)
 WORKERS = {
     "notification-1": ("tidings.notification_worker",),
     "notification-2": ("tidings.notification_worker",),
@@ -91,23 +84,20 @@ async def test_every_process_is_replaced_by_the_next_release_and_nobody_notices(
     replaced.set()
     ledger = await load
 
-    store = await PostgresStore.open(postgres_url, clock=SystemClock())
-    await until_settled(store)
-    verdict = judge(ledger.accepted, read_ledger(fleet.ledger))
+    async with opened(postgres_url) as store:
+        await until_settled(store)
+        asked = dict.fromkeys(ledger.accepted, Asked.OK)
+        verdict = judge(asked, fleet.provider.taken, await read_ends(store))
+        version = sa.text("SELECT version_num FROM alembic_version")
+        assert await store.run(lambda to: to.scalar(version)) == REVISION
     tell.append(
         f"rolling restart of {len(ends)} processes to a release with a migration, "
-        f"{PACE:g}/s: {len(ledger.accepted)} accepted ({in_words(ledger)}), "
-        f"{len(verdict.lost)} lost, {verdict.repeated.total()} repeated; "
+        f"{PACE:g}/s: {len(ledger.accepted)} accepted ({in_words(ledger)}): {verdict}; "
         f"an end took at most {max(ends):.1f} s"
     )
-    version = sa.text("SELECT version_num FROM alembic_version")
-    assert await store.run(lambda to: to.scalar(version)) == REVISION
     assert len(ledger.accepted) >= int(SECONDS * PACE)
     assert set(ledger.again) <= {"503"}
-    assert not verdict.lost
-    assert not verdict.unexpected
-    assert set(verdict.repeated) <= await unanswered(store)
-    await store.aclose()
+    assert not verdict.broken
 
 
 def in_words(ledger: Ledger) -> str:

@@ -18,6 +18,7 @@ _SEARCHES = frozenset({"/outbox"})
 _TRIGGERING = (
     ("POST", "/v1/events"),
     ("POST", "/v1/messages"),
+    ("POST", "/v1/cancellations"),
     ("POST", "/v1/users/"),
     ("PUT", "/v1/users/"),
 )

@@ -12,6 +12,7 @@ class EventItem(TypedDict):
     data: NotRequired[Mapping[str, Any]]
     id: NotRequired[str | None]
     channel: NotRequired[str]
+    cancel_key: NotRequired[str | None]
 
 
 class BulkItem(TypedDict):
@@ -121,6 +122,15 @@ class Explanation(TypedDict):
     time: str
     accepted_at: str
     notifications: list[ExplainedNotification]
+
+
+class Cancelled(TypedDict):
+    """How much was called off, and how much is being sent at this moment all the same."""
+
+    events: int
+    notifications: int
+    deliveries: int
+    under_way: int
 
 
 class User(TypedDict):

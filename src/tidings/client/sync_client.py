@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from tidings.client.answers import BulkItem, EventItem, Explanation, NotificationTimeline
+from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, NotificationTimeline
 from tidings.client.async_client import AsyncClient
 from tidings.client.loop_thread import LoopThread
 from tidings.client.sync_resources import (
@@ -68,6 +68,7 @@ class Client:
         event_id: str | None = None,
         idempotency_key: str | None = None,
         bus_channel: str = USER_CHANNEL,
+        cancel_key: str | None = None,
     ) -> str:
         """Say that something happened to a user; the event's id, once it is stored durably.
 
@@ -81,6 +82,7 @@ class Client:
                 event_id=event_id,
                 idempotency_key=idempotency_key,
                 bus_channel=bus_channel,
+                cancel_key=cancel_key,
             )
         )
 
@@ -116,6 +118,23 @@ class Client:
         """Send an e-mail to an address, without any workflow; the event's id."""
         return self._thread.wait_for(
             self._client.send(to, text, subject=subject, idempotency_key=idempotency_key)
+        )
+
+    def cancel(
+        self,
+        *,
+        cancel_key: str | None = None,
+        event_id: str | None = None,
+        notification_id: str | None = None,
+    ) -> Cancelled:
+        """Call off what one of these names; how much could be, and how much is under way.
+
+        Raises NotFound for an unknown event or notification.
+        """
+        return self._thread.wait_for(
+            self._client.cancel(
+                cancel_key=cancel_key, event_id=event_id, notification_id=notification_id
+            )
         )
 
     def explain(self, event_id: str) -> Explanation:

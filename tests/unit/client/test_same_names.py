@@ -90,7 +90,7 @@ def test_both_clients_have_the_same_resources() -> None:
         (
             AsyncClient,
             NotificationSystem,
-            {"trigger", "register", "send", "explain", "timeline", "settled"},
+            {"trigger", "register", "send", "cancel", "explain", "timeline", "settled"},
         ),
         (Users, UserService, {"put", "get", "preferences", "set_preferences"}),
         (Workflows, WorkflowService, {"put", "get", "list"}),

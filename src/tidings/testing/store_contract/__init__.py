@@ -17,6 +17,7 @@ import pytest
 _TOPICS = (
     "accept",
     "called_off",
+    "cancelling",
     "claim",
     "durability",
     "failing_plans",

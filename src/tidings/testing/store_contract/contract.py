@@ -2,6 +2,7 @@
 
 from tidings.testing.store_contract.accept import AcceptContract
 from tidings.testing.store_contract.called_off import CalledOffContract
+from tidings.testing.store_contract.cancelling import CancellingContract
 from tidings.testing.store_contract.claim import ClaimContract, LapseContract
 from tidings.testing.store_contract.durability import DurabilityContract
 from tidings.testing.store_contract.failing_plans import FailingPlanContract
@@ -29,6 +30,7 @@ class StoreContract(
     RouteContract,
     SettleContract,
     CalledOffContract,
+    CancellingContract,
     FenceContract,
     FoldContract,
     ParallelContract,

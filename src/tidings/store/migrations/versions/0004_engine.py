@@ -21,7 +21,7 @@ def upgrade() -> None:
 
 def _widen_events() -> None:
     op.add_column("events", sa.Column("cancel_key", sa.Text))
-    _partial_index("events_cancel_key", "events", ["cancel_key"], "cancel_key IS NOT NULL")
+    _partial_index("events_cancel_key", "events", ["cancel_key", "id"], "cancel_key IS NOT NULL")
     _partial_index("events_failed", "events", ["accepted_at", "id"], "state = 'failed'")
     columns = ["created_at", "id"]
     _partial_index("notifications_failed", "notifications", columns, "state = 'failed'")

@@ -1,0 +1,126 @@
+"""A provider that takes messages and does not say so, says no, or says something without an end."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.faults import crew
+from tests.faults.checker import Asked, Verdict, judge
+from tests.faults.ends import opened, read_ends, until_settled
+from tests.faults.extent import extent
+from tests.faults.fleet import Fleet
+from tests.faults.news import add_people, tell_all
+from tests.faults.provider_ledger import Call
+from tests.faults.provider_script import Answer, Script
+from tidings.store.schema import attempts
+
+NUMBER = extent(10, 1_000)
+#: seconds a call may take
+TIMEOUT = 1.0
+#: bytes of memory the worker may grow by
+GROWTH = 64 * 1024 * 1024
+SOON: Mapping[str, object] = {"retry": {"base": 1, "cap": 1}}
+HOLD: Mapping[str, object] = {"on_unknown": "hold"}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(extent(120, 600))]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, postgres_url: str, redis_url: str) -> Iterator[Fleet]:
+    settings = {
+        "TIDINGS_DATABASE_URL": postgres_url,
+        "TIDINGS_REDIS_URL": redis_url,
+        "TIDINGS_SMTP_TIMEOUT": str(TIMEOUT),
+    }
+    with Fleet(tmp_path, settings) as fleet:
+        crew.start(fleet, crew.crew())
+        fleet.start_api()
+        yield fleet
+
+
+@pytest.mark.fault("F24")
+async def test_what_was_taken_without_an_answer_is_sent_again_once_or_held(
+    fleet: Fleet, postgres_url: str, tell: list[str]
+) -> None:
+    closing, late = Script(answer=Answer.CLOSE, calls=1), Script(answer=Answer.LATE, calls=1)
+    await add_people(postgres_url, NUMBER * 3)
+    async with opened(postgres_url) as store:
+        asked: dict[str, Asked] = {}
+        kinds = [(closing, SOON), (replace(late, seconds=TIMEOUT * 2), SOON), (closing, HOLD)]
+        for index, (script, policy) in enumerate(kinds):
+            fleet.provider.play(script)
+            asked |= await tell_all(fleet.url, NUMBER, first=index * NUMBER, policy=policy)
+            await until_settled(store)
+        verdict = judge(asked, fleet.provider.taken, await read_ends(store))
+
+    told = f"F24 taken and not answered, {NUMBER} of each kind"
+    tell.append(f"{told}: {verdict}; ends: {in_words(verdict)}")
+    assert not verdict.broken
+    assert verdict.explained == Counter(first_of(fleet.provider.taken, NUMBER * 2))
+    assert ends(verdict) == Counter(held=NUMBER)
+
+
+@pytest.mark.fault("F26")
+async def test_answers_of_every_bad_kind_cost_neither_a_message_nor_the_worker(
+    fleet: Fleet, postgres_url: str, tell: list[str]
+) -> None:
+    kinds = [
+        Script(answer=Answer.REFUSE, status=451, calls=1),
+        Script(answer=Answer.RESET, calls=1),
+        Script(answer=Answer.DRIP, calls=1, seconds=TIMEOUT / 10),
+        Script(answer=Answer.ENDLESS, calls=1),
+        Script(answer=Answer.REFUSE, status=554),
+    ]
+    await add_people(postgres_url, NUMBER * len(kinds))
+    before = memory(fleet.pid("channel-1"))
+    async with opened(postgres_url) as store:
+        asked: dict[str, Asked] = {}
+        for index, script in enumerate(kinds):
+            fleet.provider.play(script)
+            asked |= await tell_all(fleet.url, NUMBER, first=index * NUMBER, policy=SOON)
+            await until_settled(store)
+        verdict = judge(asked, fleet.provider.taken, await read_ends(store))
+        longest = await store.run(longest_call)
+    growth = memory(fleet.pid("channel-1")) - before
+
+    tell.append(
+        f"F26 {len(kinds)} kinds of bad answers × {NUMBER}: {verdict}; ends: {in_words(verdict)}; "
+        f"the longest call {longest:.1f} s of {TIMEOUT:g} s, memory grew by {growth >> 20} MB"
+    )
+    assert not verdict.broken
+    assert not verdict.explained
+    assert ends(verdict) == Counter(failed=NUMBER)
+    assert longest <= TIMEOUT + 1.0
+    assert growth <= GROWTH
+
+
+def ends(verdict: Verdict) -> Counter[str]:
+    """How those ended that were not sent."""
+    return Counter(verdict.unsent.values())
+
+
+def in_words(verdict: Verdict) -> str:
+    return ", ".join(f"{count} {state}" for state, count in ends(verdict).items()) or "all sent"
+
+
+def first_of(taken: Sequence[Call], number: int) -> set[str]:
+    """The ids of the messages to the first so many people."""
+    people = {f"person-{index}@example.com" for index in range(number)}
+    return {call.key for call in taken if call.address in people}
+
+
+def longest_call(connection: sa.Connection) -> float:
+    """Seconds of the longest attempt."""
+    times = connection.execute(sa.select(attempts.c.started_at, attempts.c.finished_at)).all()
+    return max(float((finished - started).total_seconds()) for started, finished in times)
+
+
+def memory(pid: int) -> int:
+    """The most bytes of memory a process ever had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
