@@ -32,6 +32,7 @@ from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
 from tidings.notifications import workflow_rows
 from tidings.notifications.admission import Admission
+from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.notifications.workflow import Workflow
@@ -43,6 +44,7 @@ from tidings.store.outbox import Outbox
 from tidings.store.retention import Retention
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 
 NOTIFICATION_GROUP = "notification"
 ANALYTICS_GROUP = "analytics"
@@ -64,6 +66,7 @@ class System:
     retention: Retention
     bus: EventBus
     users: UserService
+    suppressions: SuppressionService
     templates: TemplateService
     workflows: WorkflowService
     intake: Intake
@@ -76,7 +79,7 @@ class System:
     sessions: Sessions
     audit: AuditLog
     outbox: Outbox
-    dead_letters: DeadLetters
+    dead_letters: DeadLetterService
     #: channel → its integrations, in order
     providers: Mapping[str, Sequence[Integration]]
     #: set when the process is to end; open streams end with it
@@ -180,6 +183,7 @@ async def _build(
     )
     stack.push_async_callback(intake.aclose)
     keyring = Keyring(store, clock=clock)
+    audit = AuditLog(store, clock=clock, ids=ids)
     return System(
         settings=settings,
         clock=clock,
@@ -190,6 +194,7 @@ async def _build(
         retention=Retention(store),
         bus=bus,
         users=users,
+        suppressions=SuppressionService(store, clock=clock),
         templates=templates,
         workflows=workflows,
         intake=intake,
@@ -220,9 +225,11 @@ async def _build(
         keys=KeyService(store, clock=clock, changed=keyring.forget),
         keyring=keyring,
         sessions=Sessions(store.installation.address_key),
-        audit=AuditLog(store, clock=clock, ids=ids),
+        audit=audit,
         outbox=outbox,
-        dead_letters=DeadLetters(store, clock=clock),
+        dead_letters=DeadLetterService(
+            DeadLetters(store, clock=clock), intake=intake, audit=audit, clock=clock
+        ),
         providers=providers,
         stopping=stopping,
     )

@@ -120,8 +120,8 @@ class Provider(Protocol):
 
 
 @runtime_checkable
-class Finder(Protocol):
-    """What a provider may offer besides: it can tell whether a message was taken."""
+class CheckingProvider(Provider, Protocol):
+    """One whose vendor can be asked what became of a message; no provider need be that."""
 
     async def find(self, message: Message) -> Receipt | None:
         """The receipt of a message that was taken.
