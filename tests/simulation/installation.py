@@ -42,6 +42,7 @@ from tidings.store.outbox import Outbox
 from tidings.store.retention import Retention
 from tidings.store.sqlite.database import Database
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 from tidings.wiring import System
 
 Result = TypeVar("Result")
@@ -195,6 +196,7 @@ class Installation:
             retention=_NothingIsOld(store),
             bus=bus,
             users=users,
+            suppressions=SuppressionService(store, clock=clock),
             templates=templates,
             workflows=workflows,
             intake=Intake(

@@ -88,7 +88,7 @@ class DeliveryService:
                 send=send,
                 find=contained_find(provider, seconds=call_seconds, quiet_log=quiet_log),
                 retry=retry,
-                is_sure=self._hold.is_sure,
+                current=self._hold.current,
                 clock=clock,
                 quiet_log=quiet_log,
             )

@@ -27,6 +27,7 @@ _TOPICS = (
     "outbox",
     "parallel",
     "plan",
+    "reread",
     "resume",
     "route",
     "run",

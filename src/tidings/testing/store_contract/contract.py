@@ -12,6 +12,7 @@ from tidings.testing.store_contract.once import OnceContract
 from tidings.testing.store_contract.outbox import DeadLetterContract, OutboxContract
 from tidings.testing.store_contract.parallel import ParallelContract
 from tidings.testing.store_contract.plan import PlanContract
+from tidings.testing.store_contract.reread import RereadContract
 from tidings.testing.store_contract.resume import ResumeContract
 from tidings.testing.store_contract.route import RouteContract
 from tidings.testing.store_contract.run import RunContract
@@ -30,6 +31,7 @@ class StoreContract(
     LapseContract,
     RouteContract,
     SettleContract,
+    RereadContract,
     CalledOffContract,
     CancellingContract,
     FenceContract,
