@@ -24,6 +24,7 @@ from tidings.notifications.timeline_api import timeline_router
 from tidings.service import guard, open_service, readiness
 from tidings.templates.api import templates_router
 from tidings.users.api import users_router
+from tidings.users.suppressions_api import suppressions_router
 from tidings.web.pages import pages_router
 from tidings.wiring import System
 
@@ -55,7 +56,7 @@ def create_app(system: System, services: Sequence[str] = ()) -> FastAPI:
 
 
 def _users(system: System) -> Sequence[APIRouter]:
-    return [users_router(system.users)]
+    return [users_router(system.users), suppressions_router(system.suppressions)]
 
 
 def _templates(system: System) -> Sequence[APIRouter]:

@@ -30,6 +30,7 @@ from tidings.notifications.workflows import WorkflowService
 from tidings.settings import Settings
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 from tidings.wiring import System, load_settings, open_system
 
 #: seconds between two looks at an event that is waited for
@@ -107,6 +108,11 @@ class NotificationSystem:
     def users(self) -> UserService:
         """People, their addresses and preferences."""
         return self.services.users
+
+    @property
+    def suppressions(self) -> SuppressionService:
+        """Addresses nothing is sent to."""
+        return self.services.suppressions
 
     @property
     def templates(self) -> TemplateService:

@@ -201,19 +201,7 @@ async def test_what_was_heard_while_the_database_was_down_is_kept_not_buried(
     store = await FlakyStore.open(None, clock=SystemClock())
     assert isinstance(store, FlakyStore)
     store.failures = 3
-    intake = Intake(
-        store=store,
-        bus=system.bus,
-        workflows=system.workflows,
-        admission=Admission(
-            limit=10,
-            count=Backlog(store, metrics=system.metrics, channels=()).waiting,
-            metrics=system.metrics,
-        ),
-        clock=system.clock,
-        ids=system.ids,
-        metrics=system.metrics,
-    )
+    intake = intake_on(system, store)
     with structlog.testing.capture_logs() as logs:
         async with working(replace(system, intake=intake)):
             await system.bus.publish(USER_CHANNEL, foreign())
@@ -224,6 +212,37 @@ async def test_what_was_heard_while_the_database_was_down_is_kept_not_buried(
     complaints = [line for line in logs if "can't be stored yet" in str(line["event"])]
     assert len(complaints) == 1, "at most one line a second"
     await store.aclose()
+
+
+async def test_what_could_not_be_stored_before_the_end_is_heard_by_the_next(
+    system: System,
+) -> None:
+    store = await FlakyStore.open(None, clock=SystemClock())
+    assert isinstance(store, FlakyStore)
+    store.failures = many = 10_000
+
+    async def asked() -> bool:
+        return store.failures < many
+
+    async with working(replace(system, intake=intake_on(system, store))):
+        await system.bus.publish(USER_CHANNEL, foreign())
+        await eventually(asked)
+    async with working(system):
+        await eventually(planned(system, event_key("shop", "7")))
+    await store.aclose()
+
+
+def intake_on(system: System, store: SqliteStore) -> Intake:
+    backlog = Backlog(store, metrics=system.metrics, channels=())
+    return Intake(
+        store=store,
+        bus=system.bus,
+        workflows=system.workflows,
+        admission=Admission(limit=10, count=backlog.waiting, metrics=system.metrics),
+        clock=system.clock,
+        ids=system.ids,
+        metrics=system.metrics,
+    )
 
 
 def stored(store: SqliteStore) -> Callable[[], Awaitable[bool]]:

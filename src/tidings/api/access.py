@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidings.api.audit import AuditLog
 from tidings.api.keyring import Keyring
 from tidings.api.problems import answer_error
-from tidings.api.scopes import READING, asked_path, needed_scope, takes_session
+from tidings.api.scopes import asked_path, is_audited, needed_scope, takes_session
 from tidings.api.sessions import COOKIE, Sessions
 from tidings.core import keys
 from tidings.core.clock import Clock
@@ -62,10 +62,11 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        needed = needed_scope(scope.get("method", "GET"), asked_path(scope))
+        method, path = scope.get("method", "GET"), asked_path(scope)
+        needed = needed_scope(method, path)
         try:
             scope[ACTOR] = await self._admit(scope, needed)
-            if needed is keys.Scope.ADMIN and scope.get("method", "GET") not in READING:
+            if is_audited(method, path, needed):
                 send = await self._audited(scope, send)
         except TidingsError as error:
             await _refuse(scope, receive, send, error)

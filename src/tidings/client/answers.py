@@ -144,6 +144,15 @@ class User(TypedDict):
     consent_version: int
 
 
+class Suppression(TypedDict):
+    """An address nothing is sent to; which one only the id, a keyed hash, tells."""
+
+    id: str
+    channel: str
+    reason: str
+    created_at: str
+
+
 class PreferenceItem(TypedDict):
     """Whether the user wants a workflow on a channel; either may be `*`."""
 

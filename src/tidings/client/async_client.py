@@ -10,6 +10,7 @@ from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, 
 from tidings.client.dead_letters import DeadLetters
 from tidings.client.problems import part_of
 from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
+from tidings.client.suppressions import Suppressions
 from tidings.client.transport import DEFAULT_URL, Pause, Transport, path_of
 from tidings.core.clock import Clock
 from tidings.core.models import UNDER_WAY, USER_CHANNEL, EventState
@@ -39,6 +40,7 @@ class AsyncClient:
             url, api_key=api_key, timeout=timeout, retries=retries, clock=clock, pause=pause
         )
         self.users = Users(self._transport)
+        self.suppressions = Suppressions(self._transport)
         self.workflows = Workflows(self._transport)
         self.templates = Templates(self._transport)
         self.feed = Feed(self._transport)

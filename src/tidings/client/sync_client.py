@@ -7,6 +7,7 @@ from typing import Any, Self
 from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, NotificationTimeline
 from tidings.client.async_client import AsyncClient
 from tidings.client.loop_thread import LoopThread
+from tidings.client.suppressions import SyncSuppressions
 from tidings.client.sync_dead_letters import SyncDeadLetters
 from tidings.client.sync_resources import (
     SyncFeed,
@@ -41,6 +42,7 @@ class Client:
         )
         self._thread = LoopThread(type(self).__name__)
         self.users = SyncUsers(self._client.users, self._thread)
+        self.suppressions = SyncSuppressions(self._client.suppressions, self._thread)
         self.workflows = SyncWorkflows(self._client.workflows, self._thread)
         self.templates = SyncTemplates(self._client.templates, self._thread)
         self.feed = SyncFeed(self._client.feed, self._thread)

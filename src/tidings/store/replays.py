@@ -152,7 +152,7 @@ def _told(
 def _lock_stories(
     connection: sa.Connection, ids: sa.Select[tuple[str]]
 ) -> Mapping[str, Sequence[Any]]:
-    """What is told of these notifications, by their ids; nobody adds to it meanwhile."""
+    """What is told of these notifications so far, by id; nobody else adds to it meanwhile."""
     query = sa.select(notifications.c.id, notifications.c.decisions)
     query = query.where(notifications.c.id.in_(ids)).order_by(notifications.c.id)
     return {row.id: row.decisions for row in connection.execute(query.with_for_update())}

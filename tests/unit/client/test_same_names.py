@@ -8,6 +8,7 @@ from tidings.api.keys import KeyService
 from tidings.client.async_client import AsyncClient
 from tidings.client.dead_letters import DeadLetters
 from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
+from tidings.client.suppressions import Suppressions, SyncSuppressions
 from tidings.client.sync_client import Client
 from tidings.client.sync_dead_letters import SyncDeadLetters
 from tidings.client.sync_resources import (
@@ -23,6 +24,7 @@ from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.workflows import WorkflowService
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 
 #: how each is opened and closed is its own
 OWN = {"aclose", "close"}
@@ -65,6 +67,7 @@ def test_client_and_async_client_have_the_same_methods() -> None:
     ("sync", "other"),
     [
         (SyncUsers, Users),
+        (SyncSuppressions, Suppressions),
         (SyncWorkflows, Workflows),
         (SyncTemplates, Templates),
         (SyncFeed, Feed),
@@ -97,6 +100,7 @@ def test_both_clients_have_the_same_resources() -> None:
             {"trigger", "register", "send", "cancel", "explain", "timeline", "settled"},
         ),
         (Users, UserService, {"put", "get", "preferences", "set_preferences"}),
+        (Suppressions, SuppressionService, {"put", "find", "get", "list", "lift"}),
         (Workflows, WorkflowService, {"put", "get", "list"}),
         (Templates, TemplateService, {"put", "get", "list", "withdraw"}),
         (Feed, InboxService, {"list", "counts", "mark", "mark_all_seen", "mark_all_read"}),

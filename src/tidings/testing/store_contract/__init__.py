@@ -32,6 +32,7 @@ _TOPICS = (
     "route",
     "run",
     "settle",
+    "suppressing",
 )
 # Before they are imported, so that a failed comparison shows both sides.
 pytest.register_assert_rewrite(*[f"{__name__}.{topic}" for topic in _TOPICS])

@@ -17,6 +17,7 @@ from tidings.testing.store_contract.resume import ResumeContract
 from tidings.testing.store_contract.route import RouteContract
 from tidings.testing.store_contract.run import RunContract
 from tidings.testing.store_contract.settle import FenceContract, FoldContract, SettleContract
+from tidings.testing.store_contract.suppressing import SuppressingContract
 
 
 class StoreContract(
@@ -34,6 +35,7 @@ class StoreContract(
     CancellingContract,
     FenceContract,
     FoldContract,
+    SuppressingContract,
     ParallelContract,
     RunContract,
     DurabilityContract,
