@@ -110,6 +110,7 @@ class FaultProxy:
             writers.append(server)
             self._links[_this_task()] = writers
             up, down = Pump(self._up, reader, server), Pump(self._down, from_server, client)
+            up.face(down)
             cut = await _first_cut(up, down)
             reset = cut is not None and cut.reset
         except OSError:
