@@ -63,6 +63,10 @@ class FaultProxy:
         """All passes again as it comes."""
         self.harm()
 
+    def aim(self, target: Target) -> None:
+        """Who comes from now on meets this server."""
+        self._call(lambda: setattr(self, "_target", target))
+
     def reset(self) -> None:
         """End every connection there is by RST."""
 
