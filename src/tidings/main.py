@@ -18,10 +18,13 @@ from tidings.core.process import run_until_signal
 from tidings.inbox.api import inbox_router
 from tidings.lazy_app import LazyApp
 from tidings.notifications.api import notifications_router
+from tidings.notifications.cancel_api import cancel_router
+from tidings.notifications.dead_letters_api import dead_letters_router
 from tidings.notifications.timeline_api import timeline_router
 from tidings.service import guard, open_service, readiness
 from tidings.templates.api import templates_router
 from tidings.users.api import users_router
+from tidings.users.suppressions_api import suppressions_router
 from tidings.web.pages import pages_router
 from tidings.wiring import System
 
@@ -53,7 +56,7 @@ def create_app(system: System, services: Sequence[str] = ()) -> FastAPI:
 
 
 def _users(system: System) -> Sequence[APIRouter]:
-    return [users_router(system.users)]
+    return [users_router(system.users), suppressions_router(system.suppressions)]
 
 
 def _templates(system: System) -> Sequence[APIRouter]:
@@ -68,7 +71,13 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         register_rate=system.settings.register_rate,
         metrics=system.metrics,
     )
-    return [router, timeline_router(system.notifications)]
+    notifications = system.notifications
+    return [
+        router,
+        timeline_router(notifications),
+        cancel_router(notifications),
+        dead_letters_router(system.dead_letters),
+    ]
 
 
 def _inbox(system: System) -> Sequence[APIRouter]:

@@ -20,6 +20,8 @@ from tidings.core.process import run_until_signal
 from tidings.inbox.service import InboxService
 from tidings.main import create_app
 from tidings.notification_worker import NotificationWorker
+from tidings.notifications.cancel_rows import Cancelled
+from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.explanation import Explanation
 from tidings.notifications.intake import Intake
 from tidings.notifications.timeline import NotificationTimeline
@@ -28,6 +30,7 @@ from tidings.notifications.workflows import WorkflowService
 from tidings.settings import Settings
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 from tidings.wiring import System, load_settings, open_system
 
 #: seconds between two looks at an event that is waited for
@@ -107,6 +110,11 @@ class NotificationSystem:
         return self.services.users
 
     @property
+    def suppressions(self) -> SuppressionService:
+        """Addresses nothing is sent to."""
+        return self.services.suppressions
+
+    @property
     def templates(self) -> TemplateService:
         """Templates and their versions."""
         return self.services.templates
@@ -121,6 +129,11 @@ class NotificationSystem:
         """What each user finds in their feed."""
         return self.services.inbox
 
+    @property
+    def dead_letters(self) -> DeadLetterService:
+        """What came to nothing, and how to replay it."""
+        return self.services.dead_letters
+
     async def trigger(
         self,
         event_type: str,
@@ -130,6 +143,7 @@ class NotificationSystem:
         event_id: str | None = None,
         idempotency_key: str | None = None,
         bus_channel: str = USER_CHANNEL,
+        cancel_key: str | None = None,
     ) -> str:
         """Say that something happened to a user; the event's id, once it is stored durably.
 
@@ -142,6 +156,7 @@ class NotificationSystem:
             event_id=event_id,
             idempotency_key=idempotency_key,
             bus_channel=bus_channel,
+            cancel_key=cancel_key,
         )
         return accepted.event_id
 
@@ -172,6 +187,21 @@ class NotificationSystem:
             to, text, subject=subject, idempotency_key=idempotency_key
         )
         return accepted.event_id
+
+    async def cancel(
+        self,
+        *,
+        cancel_key: str | None = None,
+        event_id: str | None = None,
+        notification_id: str | None = None,
+    ) -> Cancelled:
+        """Call off what one of these names; how much could be, and how much is under way.
+
+        Raises NotFound for an unknown event or notification.
+        """
+        return await self.services.notifications.cancel(
+            cancel_key=cancel_key, event_id=event_id, notification_id=notification_id
+        )
 
     async def explain(self, event_id: str) -> Explanation:
         """An event with all it led to, and why. Raises NotFound."""

@@ -30,15 +30,35 @@ def trigger(
     user_id: Annotated[str, typer.Argument(help="To whom.")],
     data: Annotated[str, typer.Option(help="What templates may say of it, as JSON.")] = "{}",
     key: Annotated[str | None, typer.Option(help="Idempotency key.")] = None,
+    cancel_key: Annotated[str | None, typer.Option(help="A key to call it off by.")] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Say that something happened to a user."""
     parsed = _parse(data)
     event_id = ask(
-        url, lambda client: client.trigger(event_type, user_id, parsed, idempotency_key=key)
+        url,
+        lambda client: client.trigger(
+            event_type, user_id, parsed, idempotency_key=key, cancel_key=cancel_key
+        ),
     )
     show({"event_id": event_id}, _accepted(event_id, url), as_json=as_json)
+
+
+@app.command(epilog="Example: tidings cancel --key order-1042")
+def cancel(
+    key: Annotated[str | None, typer.Option(help="The cancel key it came under.")] = None,
+    event: Annotated[str | None, typer.Option(help="An event's id.")] = None,
+    notification: Annotated[str | None, typer.Option(help="A notification's id.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Call off what has not been sent yet."""
+    cancelled = ask(
+        url,
+        lambda client: client.cancel(cancel_key=key, event_id=event, notification_id=notification),
+    )
+    show(cancelled, _called_off(cancelled), as_json=as_json)
 
 
 @app.command(epilog="Example: tidings explain 01a206e6-6ca0-7000-a741-c8e0f148a620 --json")
@@ -68,6 +88,13 @@ def story(explanation: Mapping[str, Any]) -> str:
 def _accepted(event_id: str, url: str | None) -> str:
     where = f" --url {url}" if url else ""
     return f"Accepted. To see what became of it: tidings explain {event_id}{where}"
+
+
+def _called_off(cancelled: Mapping[str, Any]) -> str:
+    done = [f"{cancelled[name]} {name}" for name in ("events", "notifications", "deliveries")]
+    late = cancelled["under_way"]
+    rest = f" {late} are being sent at this moment and may arrive." if late else ""
+    return f"Called off: {', '.join(done)}.{rest}"
 
 
 def _decision_line(decision: Mapping[str, Any]) -> str:

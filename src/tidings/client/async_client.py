@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from tidings.client.answers import BulkItem, EventItem, Explanation, NotificationTimeline
+from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, NotificationTimeline
+from tidings.client.dead_letters import DeadLetters
 from tidings.client.problems import part_of
 from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
+from tidings.client.suppressions import Suppressions
 from tidings.client.transport import DEFAULT_URL, Pause, Transport, path_of
 from tidings.core.clock import Clock
 from tidings.core.models import UNDER_WAY, USER_CHANNEL, EventState
@@ -38,10 +40,12 @@ class AsyncClient:
             url, api_key=api_key, timeout=timeout, retries=retries, clock=clock, pause=pause
         )
         self.users = Users(self._transport)
+        self.suppressions = Suppressions(self._transport)
         self.workflows = Workflows(self._transport)
         self.templates = Templates(self._transport)
         self.feed = Feed(self._transport)
         self.keys = Keys(self._transport)
+        self.dead_letters = DeadLetters(self._transport)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._transport.url!r})"
@@ -66,6 +70,7 @@ class AsyncClient:
         event_id: str | None = None,
         idempotency_key: str | None = None,
         bus_channel: str = USER_CHANNEL,
+        cancel_key: str | None = None,
     ) -> str:
         """Say that something happened to a user; the event's id, once it is stored durably.
 
@@ -77,6 +82,7 @@ class AsyncClient:
             "data": dict(data or {}),
             "id": event_id,
             "channel": bus_channel,
+            **({} if cancel_key is None else {"cancel_key": cancel_key}),
         }
         return await self._accepted(path_of("events"), body, idempotency_key)
 
@@ -114,6 +120,23 @@ class AsyncClient:
         """Send an e-mail to an address, without any workflow; the event's id."""
         body = {"to": to, "text": text, "subject": subject}
         return await self._accepted(path_of("messages"), body, idempotency_key)
+
+    async def cancel(
+        self,
+        *,
+        cancel_key: str | None = None,
+        event_id: str | None = None,
+        notification_id: str | None = None,
+    ) -> Cancelled:
+        """Call off what one of these names; how much could be, and how much is under way.
+
+        Raises NotFound for an unknown event or notification.
+        """
+        named = {"cancel_key": cancel_key, "event_id": event_id, "notification_id": notification_id}
+        cancelled: Cancelled = await self._transport.post(
+            path_of("cancellations"), named, harmless=True
+        )
+        return cancelled
 
     async def explain(self, event_id: str) -> Explanation:
         """An event with all it led to, and why. Raises NotFound."""

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from tidings.client.answers import BulkItem, EventItem, Explanation, NotificationTimeline
+from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, NotificationTimeline
 from tidings.client.async_client import AsyncClient
 from tidings.client.loop_thread import LoopThread
+from tidings.client.suppressions import SyncSuppressions
+from tidings.client.sync_dead_letters import SyncDeadLetters
 from tidings.client.sync_resources import (
     SyncFeed,
     SyncKeys,
@@ -40,10 +42,12 @@ class Client:
         )
         self._thread = LoopThread(type(self).__name__)
         self.users = SyncUsers(self._client.users, self._thread)
+        self.suppressions = SyncSuppressions(self._client.suppressions, self._thread)
         self.workflows = SyncWorkflows(self._client.workflows, self._thread)
         self.templates = SyncTemplates(self._client.templates, self._thread)
         self.feed = SyncFeed(self._client.feed, self._thread)
         self.keys = SyncKeys(self._client.keys, self._thread)
+        self.dead_letters = SyncDeadLetters(self._client.dead_letters, self._thread)
 
     def __repr__(self) -> str:
         return repr(self._client).removeprefix("Async")
@@ -68,6 +72,7 @@ class Client:
         event_id: str | None = None,
         idempotency_key: str | None = None,
         bus_channel: str = USER_CHANNEL,
+        cancel_key: str | None = None,
     ) -> str:
         """Say that something happened to a user; the event's id, once it is stored durably.
 
@@ -81,6 +86,7 @@ class Client:
                 event_id=event_id,
                 idempotency_key=idempotency_key,
                 bus_channel=bus_channel,
+                cancel_key=cancel_key,
             )
         )
 
@@ -116,6 +122,23 @@ class Client:
         """Send an e-mail to an address, without any workflow; the event's id."""
         return self._thread.wait_for(
             self._client.send(to, text, subject=subject, idempotency_key=idempotency_key)
+        )
+
+    def cancel(
+        self,
+        *,
+        cancel_key: str | None = None,
+        event_id: str | None = None,
+        notification_id: str | None = None,
+    ) -> Cancelled:
+        """Call off what one of these names; how much could be, and how much is under way.
+
+        Raises NotFound for an unknown event or notification.
+        """
+        return self._thread.wait_for(
+            self._client.cancel(
+                cancel_key=cancel_key, event_id=event_id, notification_id=notification_id
+            )
         )
 
     def explain(self, event_id: str) -> Explanation:

@@ -62,6 +62,12 @@ class EventBody(Body):
         description="The bus channel to publish it on: one of TIDINGS_BUS_CHANNELS.",
     )
 
+    cancel_key: str | None = pydantic.Field(
+        default=None,
+        pattern=VISIBLE,
+        description="A key of your own to call it off by, with all others under that key.",
+    )
+
     def request(self, idempotency_key: str | None) -> EventRequest:
         """What intake is asked for."""
         return EventRequest(
@@ -71,6 +77,7 @@ class EventBody(Body):
             id=self.id,
             bus_channel=self.channel,
             idempotency_key=idempotency_key,
+            cancel_key=self.cancel_key,
         )
 
 
@@ -78,6 +85,36 @@ class BulkBody(Body):
     """Many events, each judged alone."""
 
     events: list[dict[str, Any]] = pydantic.Field(min_length=1, max_length=BULK_LIMIT)
+
+
+class CancellationBody(Body):
+    """What to call off: by exactly one of `cancel_key`, `event_id` and `notification_id`."""
+
+    cancel_key: str | None = pydantic.Field(
+        default=None, pattern=VISIBLE, description="All events that came under this key so far."
+    )
+    event_id: str | None = pydantic.Field(
+        default=None,
+        pattern=VISIBLE,
+        description="One event: the id you gave it, or the one you were given.",
+    )
+    source: Line | None = pydantic.Field(
+        default=None, description="Whose id it is, where the event came over the bus."
+    )
+    notification_id: Line | None = pydantic.Field(
+        default=None, description="One notification of an event."
+    )
+
+
+class CancelledOut(pydantic.BaseModel):
+    """How much was called off, and how much can't be any more."""
+
+    events: int = pydantic.Field(description="Events that nothing was planned for yet.")
+    notifications: int = pydantic.Field(description="Notifications that waited for a later step.")
+    deliveries: int = pydantic.Field(description="Deliveries that were still to be sent.")
+    under_way: int = pydantic.Field(
+        description="Deliveries being sent at this moment: they may arrive, without another try."
+    )
 
 
 class MessageBody(Body):

@@ -108,6 +108,7 @@ class Intake:
         event_id: str | None = None,
         idempotency_key: str | None = None,
         bus_channel: str = USER_CHANNEL,
+        cancel_key: str | None = None,
     ) -> AcceptedEvent:
         """Store an event of a known user. Raises InvalidInput, or NotFound for an unknown user."""
         check_idempotency_key(idempotency_key)
@@ -118,6 +119,7 @@ class Intake:
             id=event_id,
             bus_channel=bus_channel,
             idempotency_key=idempotency_key,
+            cancel_key=cancel_key,
         )
         return await self.take(request)
 

@@ -1,6 +1,6 @@
 """What a caller asks for, checked and turned into what is stored in one commit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -46,6 +46,8 @@ class EventRequest:
     bus_channel: str = USER_CHANNEL
     idempotency_key: str | None = None
     lane: Lane = Lane.NORMAL
+    #: what the caller may call it off by, with all others under the same key
+    cancel_key: str | None = None
 
     def check(self) -> None:
         """Raises InvalidInput naming the first field that can't be taken."""
@@ -54,7 +56,15 @@ class EventRequest:
         check_bus_channel(self.bus_channel)
         if self.id is not None:
             check_visible(self.id, "id")
+        if self.cancel_key is not None:
+            check_visible(self.cancel_key, "cancel_key")
         check_data(self.data)
+
+    @property
+    def content(self) -> Sequence[object]:
+        """What a repeat under the same idempotency key must have in common."""
+        said = (self.type, self.user_id, self.data, self.id, self.bus_channel)
+        return said if self.cancel_key is None else (*said, self.cancel_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +87,8 @@ class Composer:
             ),
             bus_channel=request.bus_channel,
             lane=request.lane,
-            idempotency=record_of(
-                request.idempotency_key,
-                (request.type, request.user_id, request.data, request.id, request.bus_channel),
-            ),
+            idempotency=record_of(request.idempotency_key, request.content),
+            cancel_key=request.cancel_key,
         )
 
     def registration(

@@ -13,6 +13,8 @@ from tidings.core.models import BELL_CHANNEL, DELIVERIES_PLANNED, Event
 from tidings.core.ports import EventBus, Store
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import DueEvent, DueNotification, EventPlan, PlannedNotification, PlanResult
+from tidings.notifications.cancel_rows import Cancelled
+from tidings.notifications.cancelling import Cancelling
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.explanation import (
     Explanation,
@@ -62,6 +64,7 @@ class NotificationService:
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
+        self._cancelling = Cancelling(store, clock=clock)
         self._catalog: Catalog | None = None
         #: old versions that something waited in, by key and version
         self._old_versions: set[tuple[str, str]] = set()
@@ -129,6 +132,25 @@ class NotificationService:
             source=source,
             notification=notification,
             timeline=timeline(notification),
+        )
+
+    async def cancel(
+        self,
+        *,
+        cancel_key: str | None = None,
+        event_id: str | None = None,
+        source: str | None = None,
+        notification_id: str | None = None,
+    ) -> Cancelled:
+        """Call off what one of these names; raises InvalidInput and NotFound.
+
+        Once it is answered, nothing of it is called any more, save the calls under way.
+        """
+        return await self._cancelling.by(
+            cancel_key=cancel_key,
+            event_id=event_id,
+            source=source,
+            notification_id=notification_id,
         )
 
     async def recent(self, limit: int = 20) -> Sequence[EventSummary]:

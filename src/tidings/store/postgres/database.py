@@ -17,7 +17,7 @@ from tidings.store.postgres.connections import (
     require_url,
     run_engine,
 )
-from tidings.store.postgres.errors import mapped, mapped_at_start, mapped_in_run
+from tidings.store.postgres.errors import is_crossed, mapped, mapped_at_start, mapped_in_run
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection, Pool
@@ -80,10 +80,15 @@ class Database:
         return await self.use(in_transaction)
 
     async def run(self, work: Callable[[sa.Connection], Result]) -> Result:
-        """Run work in SQLAlchemy Core, in one transaction."""
+        """Run work in SQLAlchemy Core, in one transaction, anew where locks crossed."""
         with mapped_in_run():
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(work)
+            for _ in range(_MOST_ROUNDS - 1):
+                try:
+                    return await self._begun(work)
+                except sa.exc.DBAPIError as error:
+                    if not is_crossed(error):
+                        raise
+            return await self._begun(work)
 
     async def aclose(self) -> None:
         """Finish what is under way, but not for long, and let go of every connection."""
@@ -97,6 +102,10 @@ class Database:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._engine.dispose()
+
+    async def _begun(self, work: Callable[[sa.Connection], Result]) -> Result:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(work)
 
 
 async def _in_rounds(pool: "Pool", work: "Callable[[Connection], Awaitable[Result]]") -> Result:

@@ -20,6 +20,8 @@ from tidings.core.errors import (
 
 #: classes of SQLSTATE that blame the values given: data exception, constraint, limit exceeded
 _BAD_VALUES = ("22", "23", "54")
+#: serialization failure, deadlock
+_CROSSED = ("40001", "40P01")
 #: wrong at start and wrong until somebody mends it: sign-in, database name
 _BAD_SETTINGS = ("28", "3D")
 _LOST = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -71,6 +73,11 @@ def mapped_at_start() -> Iterator[None]:
             f"PostgreSQL refused the sign-in ({code}): mend user, password or database name in "
             "TIDINGS_DATABASE_URL, or create them"
         ) from error
+
+
+def is_crossed(error: BaseException) -> bool:
+    """Whether another transaction's locks got in the way, so that the next try may fare better."""
+    return _sqlstate(error).startswith(_CROSSED)
 
 
 def is_bad_value(error: BaseException) -> bool:

@@ -1,0 +1,158 @@
+"""The SQL of calling off; each function is part of its caller's transaction.
+
+Rows are locked in the order in which work moves on: events, notifications, deliveries, and each of
+them in the order of ids. So whoever has one in hand finishes with it first, and what came of it is
+called off too.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from tidings.core.models import Decision, DeliveryState, EventState, NotificationState, Verdict
+from tidings.store.rows import json_text
+from tidings.store.schema import deliveries, events, figure_deltas, notifications
+from tidings.store.settling import CANCELLED
+
+REASON = "It was called off before it was sent."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """What was called off, and what can't be any more."""
+
+    #: nothing was planned for these yet
+    events: int = 0
+    #: these waited for a later step
+    notifications: int = 0
+    #: these were still to be sent
+    deliveries: int = 0
+    #: these are being sent at this moment: they may arrive, but are not tried again
+    under_way: int = 0
+
+    def __add__(self, other: "Cancelled") -> "Cancelled":
+        return Cancelled(
+            events=self.events + other.events,
+            notifications=self.notifications + other.notifications,
+            deliveries=self.deliveries + other.deliveries,
+            under_way=self.under_way + other.under_way,
+        )
+
+
+def keys_under(
+    connection: sa.Connection, cancel_key: str, *, after: str | None, limit: int
+) -> Sequence[str]:
+    """The next events that came under a cancel key, in the order of their ids."""
+    query = sa.select(events.c.id).where(events.c.cancel_key == cancel_key)
+    if after is not None:
+        query = query.where(events.c.id > after)
+    return connection.scalars(query.order_by(events.c.id).limit(limit)).all()
+
+
+def is_event(connection: sa.Connection, key: str) -> bool:
+    """Whether there is an event of that key."""
+    return connection.scalar(sa.select(sa.literal(1)).where(events.c.id == key)) is not None
+
+
+def is_notification(connection: sa.Connection, notification_id: str) -> bool:
+    """Whether there is a notification of that id."""
+    query = sa.select(sa.literal(1)).where(notifications.c.id == notification_id)
+    return connection.scalar(query) is not None
+
+
+def call_off_events(connection: sa.Connection, keys: Collection[str], now: datetime) -> Cancelled:
+    """Call off events with all that came of them."""
+    connection.execute(_locked(events.c.id.in_(keys), events.c.id)).all()
+    waiting = sa.update(events).where(events.c.id.in_(keys), events.c.state == EventState.DUE)
+    ended = connection.execute(
+        waiting.values(state=EventState.CANCELLED, due_at=None, reason=REASON)
+    )
+    runs = _call_off_runs(connection, notifications.c.event_id.in_(keys), now)
+    return Cancelled(events=ended.rowcount) + runs
+
+
+def call_off_notification(
+    connection: sa.Connection, notification_id: str, now: datetime
+) -> Cancelled:
+    """Call off one notification with its deliveries."""
+    return _call_off_runs(connection, notifications.c.id == notification_id, now)
+
+
+def _call_off_runs(
+    connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime
+) -> Cancelled:
+    table = notifications.c
+    columns = table.id, table.state, table.workflow, table.step, table.decisions
+    runs = connection.execute(_locked(which, *columns)).all()
+    waiting = [run for run in runs if run.state == NotificationState.WAITING]
+    if waiting:
+        connection.execute(_END_RUN, [_ended_run(run, now) for run in waiting])
+        _count(connection, now, Counter((run.workflow, "") for run in waiting))
+    sent = _call_off_deliveries(connection, [run.id for run in runs], now)
+    return Cancelled(notifications=len(waiting)) + sent
+
+
+def _call_off_deliveries(
+    connection: sa.Connection, runs: Sequence[str], now: datetime
+) -> Cancelled:
+    table = deliveries.c
+    columns = table.id, table.state, table.workflow, table.channel
+    found = connection.execute(_locked(table.notification_id.in_(runs), *columns)).all()
+    pending = [row for row in found if row.state == DeliveryState.PENDING]
+    sending = [row for row in found if row.state == DeliveryState.SENDING]
+    if pending:
+        connection.execute(_of(pending).values(**_ENDED, updated_at=now, cancelled_at=now))
+        _count(connection, now, Counter((row.workflow, row.channel) for row in pending))
+    if sending:
+        connection.execute(_of(sending).values(cancelled_at=now))
+    return Cancelled(deliveries=len(pending), under_way=len(sending))
+
+
+_ENDED: Mapping[str, Any] = {
+    "state": DeliveryState.CANCELLED,
+    "rule": CANCELLED,
+    "reason": REASON,
+    "due_at": None,
+}
+_END_RUN = (
+    sa.update(notifications)
+    .where(notifications.c.id == sa.bindparam("run"))
+    .values(state=NotificationState.CANCELLED, due_at=None, decisions=sa.bindparam("all_decisions"))
+)
+
+
+def _locked(which: sa.ColumnElement[bool], *columns: sa.Column[Any]) -> sa.Select[Any]:
+    """The first column is the id."""
+    return sa.select(*columns).where(which).order_by(columns[0]).with_for_update()
+
+
+def _of(rows: Sequence[sa.Row[Any]]) -> sa.Update:
+    return sa.update(deliveries).where(deliveries.c.id.in_([row.id for row in rows]))
+
+
+def _ended_run(run: sa.Row[Any], now: datetime) -> Mapping[str, object]:
+    decision = Decision(at=now, verdict=Verdict.SKIP, rule=CANCELLED, reason=REASON, step=run.step)
+    return {"run": run.id, "all_decisions": [*run.decisions, orjson.loads(json_text(decision))]}
+
+
+def _count(
+    connection: sa.Connection, now: datetime, counted: Mapping[tuple[str, str], int]
+) -> None:
+    minute = now.replace(second=0, microsecond=0)
+    rows = [
+        {
+            "minute": minute,
+            "workflow": workflow,
+            "channel": channel,
+            "provider": "",
+            "outcome": CANCELLED,
+            "count": count,
+        }
+        for (workflow, channel), count in sorted(counted.items())
+    ]
+    connection.execute(sa.insert(figure_deltas), rows)

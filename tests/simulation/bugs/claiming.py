@@ -1,0 +1,85 @@
+"""Bugs of claiming and of holding what is in hand."""
+
+import pytest
+
+from tests.simulation.bugs.bug import OUTAGES, STORE, Bug, replaced, reworded
+from tidings.core.work import Claimed
+from tidings.delivery import courier
+from tidings.delivery.hold import Hold
+from tidings.delivery.window import Window
+from tidings.store.sqlite import claim, settle
+from tidings.users import rows as user_rows
+
+
+def _plant_no_recheck(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(courier, "recheck", lambda _claimed, _now: None)
+
+
+def _always_sure(_self: Hold, _claimed: Claimed) -> bool:
+    return True
+
+
+def _always_room(self: Window) -> int:
+    return self._slots
+
+
+async def _no_beat(_self: Hold) -> None:
+    return
+
+
+BUGS = (
+    Bug(
+        name="a claim does not raise the epoch",
+        plant=reworded(claim, "CLAIM", "epoch = epoch + 1", "epoch = max(epoch, 1)"),
+        test=f"{STORE}test_the_later_claims_outcome_still_counts",
+    ),
+    Bug(
+        name="a claim takes what is in others' hands",
+        plant=reworded(
+            claim, "DUE", "due.due_at <= :now", "(due.due_at <= :now OR due.state = 'sending')"
+        ),
+        test=f"{STORE}test_what_is_in_hand_is_not_claimed_again",
+    ),
+    Bug(
+        name="nobody takes over from the dead",
+        plant=reworded(claim, "DUE", "IN ('pending', 'sending')", "= 'pending'"),
+        test=f"{STORE}test_what_two_workers_died_with_is_taken_alone",
+    ),
+    Bug(
+        name="a takeover leaves no attempt on record",
+        plant=reworded(claim, "_ADD_LAPSES", "WHERE true", "WHERE false"),
+        test=f"{STORE}test_the_dead_workers_call_is_on_record_as_unknown",
+    ),
+    Bug(
+        name="the beat does not move the lease",
+        plant=reworded(settle, "_BEAT", "due_at = :lease_end", "due_at = due_at"),
+        test=f"{STORE}test_a_beat_holds_what_is_in_hand",
+    ),
+    Bug(
+        name="the worker does not beat",
+        plant=replaced(Hold, "_beat", _no_beat),
+        test=f"{OUTAGES}test_what_is_in_hand_is_beaten_for",
+    ),
+    Bug(
+        name="a call begins though the lease is over",
+        plant=replaced(Hold, "is_sure", _always_sure),
+        test=f"{OUTAGES}test_what_was_claimed_too_slowly_is_given_back_and_not_called",
+    ),
+    Bug(
+        name="a claim is sent without a re-check",
+        plant=_plant_no_recheck,
+        test="tests/system/test_delivery.py::test_an_opt_out_after_planning_wins",
+    ),
+    Bug(
+        name="an opt-out leaves the consent version as it was",
+        plant=replaced(user_rows, "raise_consent", lambda *_arguments: None),
+        test="tests/system/test_users.py::"
+        "test_a_change_of_preferences_raises_the_consent_version[sqlite]",
+    ),
+    Bug(
+        name="a worker takes more than it has slots",
+        plant=replaced(Window, "_vacant", _always_room),
+        test="tests/system/test_delivery_running.py::"
+        "test_no_more_is_claimed_than_the_provider_carries_at_once",
+    ),
+)

@@ -1,0 +1,139 @@
+"""Bugs of sending and settling."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tests.simulation.bugs.bug import DELIVERY, OUTAGES, STORE, UNKNOWN, Bug, replaced, reworded
+from tidings.core.errors import DeliveryError, Unavailable
+from tidings.core.models import Content, DeliveryState, Message, Receipt
+from tidings.core.work import Claimed, Outcome, Settled
+from tidings.delivery import courier, outcomes, retry
+from tidings.delivery.courier import Courier
+from tidings.delivery.settler import Settler
+from tidings.delivery.window import Window
+from tidings.store import settling as judging
+from tidings.store.settling import Hand, hand
+from tidings.store.sqlite import settle
+from tidings.store.sqlite.rows import batch
+
+_message, _sent, _hands = courier._message, outcomes.sent, settle._hands
+_called = Courier._called
+
+
+def _any_epoch(connection: object, statement: str, wanted: Sequence[Outcome]) -> set[Hand]:
+    ids = {"ids": batch([each.claimed.id for each in wanted])}
+    found = {row[0] for row in connection.execute(statement, ids)}  # type: ignore[attr-defined]
+    return {hand(each) for each in wanted if each.claimed.id in found}
+
+
+def _message_of_its_own(claimed: Claimed, content: Content) -> Message:
+    message = _message(claimed, content)
+    return replace(message, id=f"{message.id}-{claimed.epoch}")
+
+
+def _sent_again(claimed: Claimed, call: outcomes.Call, receipt: Receipt) -> Outcome:
+    return replace(_sent(claimed, call, receipt), state=DeliveryState.PENDING, due_in=1.0)
+
+
+async def _settled_or_not(self: Settler, outcome: Outcome) -> Settled | None:
+    try:
+        return await self._group.submit(outcome)
+    except Unavailable:
+        return None
+
+
+async def _given_back(self: Courier, claimed: Claimed, message: Message) -> Outcome:
+    outcome = await _called(self, claimed, message)
+    error = outcome.attempt.error if outcome.attempt else None
+    stopped = error is not None and "was stopped" in error
+    return outcomes.given_back(claimed) if stopped else outcome
+
+
+async def _sent_for_good(self: Courier, claimed: Claimed, message: Message) -> Outcome:
+    outcome = await _called(self, claimed, message)
+    if outcome.attempt is not None and outcome.attempt.outcome == "unknown":
+        return replace(outcome, state=DeliveryState.SENT)
+    return outcome
+
+
+async def _settle_as_it_was(self: Window, outcome: Outcome) -> None:
+    await self._settle(outcome)
+
+
+def _nothing_asked_for(_error: DeliveryError) -> float:
+    return 0.0
+
+
+def _no_tries(_attempt: object) -> int:
+    return 0
+
+
+BUGS = (
+    Bug(
+        name="an outcome is settled whatever its epoch",
+        plant=replaced(settle, "_hands", _any_epoch),
+        test=f"{STORE}test_a_late_outcome_changes_no_state_and_is_kept_as_an_attempt",
+    ),
+    Bug(
+        name="what is settled is settled again",
+        plant=reworded(settle, "_IN_HAND", "+state = 'sending'", "epoch > 0"),
+        test=f"{STORE}test_settling_twice_counts_once",
+    ),
+    Bug(
+        name="a try counts twice",
+        plant=reworded(settle, "_SETTLE", "tries + item.value->>7", "tries + 2 * (item.value->>7)"),
+        test=f"{STORE}test_a_retry_is_due_when_it_says_and_counts_the_try[transient]",
+    ),
+    Bug(
+        name="a try is not counted",
+        plant=replaced(judging, "_retries", _no_tries),
+        test=f"{DELIVERY}test_after_hours_of_tries_it_has_failed_with_the_last_reason",
+    ),
+    Bug(
+        name="a success is tried again",
+        plant=replaced(outcomes, "sent", _sent_again),
+        test=f"{DELIVERY}test_a_planned_mail_is_rendered_sent_and_settled",
+    ),
+    Bug(
+        name="a call without an answer counts as sent",
+        plant=replaced(Courier, "_called", _sent_for_good),
+        test=f"{DELIVERY}test_an_unknown_outcome_is_kept_as_such_and_tried_again",
+    ),
+    Bug(
+        name="an outcome is dropped when the database is away",
+        plant=replaced(Settler, "_settled", _settled_or_not),
+        test=f"{OUTAGES}test_an_outcome_outlives_an_outage_and_nothing_is_sent_twice",
+    ),
+    Bug(
+        name="what was called is given back as if it was not",
+        plant=replaced(Courier, "_called", _given_back),
+        test="tests/system/test_delivery_running.py::"
+        "test_a_call_that_does_not_end_in_time_is_settled_as_unknown",
+    ),
+    Bug(
+        name="a late outcome leaves no attempt",
+        plant=reworded(
+            settle,
+            "_ADD_ATTEMPTS",
+            "WHERE value->>12 IS NOT NULL",
+            "WHERE value->>12 IS NOT NULL AND value->>19",
+        ),
+        test=f"{OUTAGES}test_a_late_outcome_is_kept_as_an_attempt_and_overwrites_nothing",
+    ),
+    Bug(
+        name="an outcome is settled under the epoch that a claim of our own overtook",
+        plant=replaced(Window, "_settle_as_newest", _settle_as_it_was),
+        test=f"{OUTAGES}test_a_claim_that_overtakes_our_own_starts_no_second_call",
+    ),
+    Bug(
+        name="a message has another id with each attempt",
+        plant=replaced(courier, "_message", _message_of_its_own),
+        test=f"{UNKNOWN}test_it_is_called_again_where_nothing_else_is_wanted",
+    ),
+    Bug(
+        name="Retry-After is undercut",
+        plant=replaced(retry, "_asked_for", _nothing_asked_for),
+        test="tests/unit/delivery/test_retry.py::"
+        "test_chance_only_lengthens_and_nothing_is_undercut_or_overrun",
+    ),
+)

@@ -1,0 +1,212 @@
+"""The run's own books, kept apart from the system's: accepted, claimed, called, settled.
+
+What can be judged at once is: it stands among the `violations`, for an error raised here would be
+caught by the very code it accuses.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tests.simulation.loop import Process
+from tests.simulation.settings import BEAT, LEASE, SLOTS
+from tests.simulation.workflows import PROMISES
+from tidings.core.models import DeliveryState
+from tidings.core.work import Claimed, ClaimResult, Outcome, PlanResult, Settled, SettleStatus
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """What a client asks for, and what came of it; `mark` is in every message it leads to."""
+
+    mark: str
+    type: str
+    user: str
+    key: str | None = None
+    #: the ids of the events that answers named
+    answers: set[str] = field(default_factory=set)
+    #: whether it was sent at all, and whether it was said to be accepted
+    sent: bool = False
+    accepted: bool = False
+    #: it was refused for good: its user was gone
+    refused: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One provider call, as the vendor saw it."""
+
+    delivery: str
+    mark: str
+    template: str
+    address: str
+    process: Process
+    #: on the loop's clock, and as an attempt on record would have it
+    began_at: float
+    started_at: datetime
+    #: under which epoch the caller thought it had it, and when that was claimed
+    epoch: int
+    claimed_at: float
+    #: the vendor has it, and will take it or has taken it
+    arrived: bool = False
+    taken: bool = False
+    #: what the caller was told, and when; None while it was told nothing
+    answer: str | None = None
+    answered_at: float = 0.0
+    receipt: str | None = None
+    #: seconds it was told to stay away
+    retry_after: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Hand:
+    """A claim: whose, and whether it is still open."""
+
+    process: Process
+    claimed_at: float
+    open: bool = True
+
+
+class Ledger:
+    """What really happened, noted where it happened."""
+
+    def __init__(self) -> None:
+        self.requests: dict[str, Request] = {}
+        self.calls: list[Call] = []
+        #: promises broken so far
+        self.violations: list[str] = []
+        #: users that changed something → when the first change was confirmed, if it was
+        self.touched: dict[str, float | None] = {}
+        #: user → when their opt-out of everything was confirmed
+        self.opted_out: dict[str, float] = {}
+        #: marks that were called off → when that was confirmed, if it was
+        self.called_off: dict[str, float | None] = {}
+        self._hands: dict[tuple[str, int], _Hand] = {}
+        self._epochs: dict[str, int] = {}
+        self._ended: dict[str, DeliveryState] = {}
+        self._troubled: dict[Process, float] = {}
+        self._in_flight: Counter[Process] = Counter()
+        self._not_before: dict[str, float] = {}
+        self._calls: defaultdict[str, list[Call]] = defaultdict(list)
+
+    def unwanted_since(self, request: Request) -> float | None:
+        """Since when it was confirmed that a request must not lead to any call; None if never."""
+        moments = [self.called_off.get(request.mark)]
+        if not PROMISES[request.type].critical:
+            moments.append(self.opted_out.get(request.user))
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def trouble(self, process: Process, *, until: float) -> None:
+        """Something keeps a process from doing its duty; it may be late until then."""
+        self._troubled[process] = max(until, self._troubled.get(process, 0.0))
+
+    def is_troubled(self, process: Process, now: float) -> bool:
+        """Whether it had trouble so lately that a lease may have run out of it."""
+        return self._troubled.get(process, 0.0) > now - LEASE - 2 * BEAT
+
+    def hear(self, process: Process, result: object, now: float) -> str:
+        """Note what the database committed for a process; what it was, in words."""
+        if isinstance(result, ClaimResult):
+            for claimed in result.taken:
+                self._claimed(process, claimed, now)
+            for outcome in result.ended:
+                self._given_up(outcome, now)
+            return f": {_names(result.taken)}" if result.taken else ""
+        if isinstance(result, PlanResult):
+            return f": {len(result.plans)}" if result.plans or result.resumed else ""
+        if isinstance(result, list) and result and isinstance(result[0], Settled):
+            for settled in result:
+                self._settled(settled, now)
+            return ": " + ", ".join(_in_words(each) for each in result)
+        return ""
+
+    def begin(self, call: Call) -> None:
+        """A provider was called."""
+        self.calls.append(call)
+        self._calls[call.delivery].append(call)
+        self._in_flight[call.process] += 1
+        self.require(self._in_flight[call.process] <= SLOTS, "more calls at once than slots", call)
+        self.require(call.delivery not in self._ended, "called after its end", call)
+        newest = self._epochs.get(call.delivery)
+        self.require(call.epoch == newest, f"called, though epoch {newest} has it", call)
+        wait = self._not_before.get(call.delivery, 0.0) - call.began_at
+        self.require(wait < 1e-6, f"called {wait:.3f} s before the vendor allowed it", call)
+
+    def end(self, call: Call) -> None:
+        """Its caller has its answer, or waits for it no more."""
+        self._in_flight[call.process] -= 1
+
+    def calls_of(self, delivery: str) -> list[Call]:
+        """The calls made for a delivery, in order."""
+        return self._calls[delivery]
+
+    def hand(self, process: Process, delivery: str) -> tuple[int, float]:
+        """The newest claim of a delivery by a process: its epoch and its time."""
+        hands = [
+            (epoch, hand.claimed_at)
+            for (one, epoch), hand in self._hands.items()
+            if one == delivery and hand.process is process
+        ]
+        return max(hands, default=(0, 0.0))
+
+    def _claimed(self, process: Process, claimed: Claimed, now: float) -> None:
+        before = self._epochs.get(claimed.id, 0)
+        self.require(claimed.id not in self._ended, "claimed after its end", claimed.id)
+        self._judge_lapse(claimed.id, now)
+        self.require(claimed.epoch > before, "its epoch did not rise", claimed.id)
+        self._epochs[claimed.id] = claimed.epoch
+        self._hands[claimed.id, claimed.epoch] = _Hand(process=process, claimed_at=now)
+
+    def _given_up(self, outcome: Outcome, now: float) -> None:
+        self.require(outcome.claimed.id not in self._ended, "ended twice", outcome.claimed.id)
+        self._judge_lapse(outcome.claimed.id, now)
+        self._ended[outcome.claimed.id] = outcome.state
+
+    def _judge_lapse(self, delivery: str, now: float) -> None:
+        """A hand that is still open may be taken over only if its holder failed to hold it."""
+        hand = self._hands.get((delivery, self._epochs.get(delivery, 0)))
+        if hand is None or not hand.open:
+            return
+        hand.open = False
+        since = self._troubled.get(hand.process, 0.0) > hand.claimed_at
+        excused = hand.process.lost or (since and self.is_troubled(hand.process, now))
+        self.require(excused, f"taken from {hand.process}, who was well", delivery)
+
+    def _settled(self, settled: Settled, now: float) -> None:
+        outcome, claimed = settled.outcome, settled.outcome.claimed
+        if settled.status is not SettleStatus.SETTLED:
+            return
+        current = self._epochs.get(claimed.id)
+        self.require(
+            claimed.epoch == current,
+            f"settled under epoch {claimed.epoch} of {current}",
+            claimed.id,
+        )
+        hand = self._hands[claimed.id, claimed.epoch]
+        self.require(hand.open, f"epoch {claimed.epoch} was settled twice", claimed.id)
+        hand.open = False
+        if outcome.state is not DeliveryState.PENDING:
+            self._ended[claimed.id] = outcome.state
+        self._obey(outcome)
+
+    def _obey(self, outcome: Outcome) -> None:
+        """From now on the vendor's wish to be left alone is known to everybody."""
+        for call in self._calls[outcome.claimed.id]:
+            if outcome.attempt and outcome.attempt.started_at == call.started_at:
+                self._not_before[call.delivery] = call.answered_at + call.retry_after
+
+    def require(self, kept: bool, what: str, of: object) -> None:
+        """A promise, and whether it was kept."""
+        if not kept:
+            self.violations.append(f"{what}: {of}")
+
+
+def _names(claimed: Sequence[Claimed]) -> str:
+    return ", ".join(f"{each.id[-6:]}/{each.epoch}" for each in claimed)
+
+
+def _in_words(settled: Settled) -> str:
+    claimed, outcome = settled.outcome.claimed, settled.outcome
+    attempt = outcome.attempt.outcome if outcome.attempt else "no call"
+    return f"{claimed.id[-6:]}/{claimed.epoch} {attempt} → {outcome.state} ({settled.status})"
