@@ -27,7 +27,7 @@ REPLIES: tuple[tuple[Stage | None, str, str, Callable[[str], DeliveryError]], ..
         r"4\d\d",
         r"4\.[34]\..*",
         TransientError,
-    ),  # the server or its network, not the mailbox
+    ),  # the server or its network is in trouble
     (Stage.RCPT, r"45[012]", r".*", _OWN),  # greylisted, mailbox busy or full: others go through
     (None, r"4\d\d", r".*", TransientError),
     (None, r"53[0458]", r".*", TransientError),  # authentication: ours to mend, then it works
