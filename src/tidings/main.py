@@ -19,6 +19,7 @@ from tidings.inbox.api import inbox_router
 from tidings.lazy_app import LazyApp
 from tidings.notifications.api import notifications_router
 from tidings.notifications.cancel_api import cancel_router
+from tidings.notifications.dead_letters_api import dead_letters_router
 from tidings.notifications.timeline_api import timeline_router
 from tidings.service import guard, open_service, readiness
 from tidings.templates.api import templates_router
@@ -71,7 +72,12 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         metrics=system.metrics,
     )
     notifications = system.notifications
-    return [router, timeline_router(notifications), cancel_router(notifications)]
+    return [
+        router,
+        timeline_router(notifications),
+        cancel_router(notifications),
+        dead_letters_router(system.dead_letters),
+    ]
 
 
 def _inbox(system: System) -> Sequence[APIRouter]:

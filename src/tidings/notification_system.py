@@ -21,6 +21,7 @@ from tidings.inbox.service import InboxService
 from tidings.main import create_app
 from tidings.notification_worker import NotificationWorker
 from tidings.notifications.cancel_rows import Cancelled
+from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.explanation import Explanation
 from tidings.notifications.intake import Intake
 from tidings.notifications.timeline import NotificationTimeline
@@ -127,6 +128,11 @@ class NotificationSystem:
     def feed(self) -> InboxService:
         """What each user finds in their feed."""
         return self.services.inbox
+
+    @property
+    def dead_letters(self) -> DeadLetterService:
+        """What came to nothing, and how to replay it."""
+        return self.services.dead_letters
 
     async def trigger(
         self,

@@ -23,8 +23,8 @@ Result = TypeVar("Result")
 #: seconds a client waits for an answer, and how often it asks at most
 _PATIENCE = 1.5
 _TRIES = 30
-#: the share of requests that come with a key, of users that want no more, and of others
-_KEYED = 0.7
+#: the share of requests that come with a key, and of those that are called off
+_KEYED, _CALLED_OFF = 0.7, 0.12
 _FOREIGN = "https://shop.example.com"
 
 
@@ -93,8 +93,18 @@ class Clients:
             request.answers.add(accepted.event_id)
             self._world.ledger.require(len(request.answers) == 1, "one key, two events", request)
             if self._world.random.random() < 0.7:
-                return
+                break
             await asyncio.sleep(self._world.random.random())
+        if request.accepted and self._world.random.random() < _CALLED_OFF:
+            await self._calling_off(request)
+
+    async def _calling_off(self, request: Request) -> None:
+        await asyncio.sleep(self._world.random.random() * 3)
+        self._world.ledger.called_off[request.mark] = None
+        (event_id,) = request.answers
+        await self._until_done(lambda system: system.notifications.cancel(event_id=event_id))
+        self._world.note("clients", f"{request.mark} is called off")
+        self._world.ledger.called_off[request.mark] = self._world.now
 
     async def _opting_out(self, user: str) -> None:
         self._world.ledger.touched[user] = None

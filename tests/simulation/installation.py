@@ -26,13 +26,17 @@ from tidings.api.sessions import Sessions
 from tidings.channel_worker import ChannelWorker
 from tidings.core.clock import SystemClock
 from tidings.core.errors import Unavailable
+from tidings.core.integrations import Integration
 from tidings.core.metrics import Metrics
 from tidings.core.models import DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL, USER_CHANNEL
+from tidings.delivery.pace import Pace
 from tidings.delivery.retry import Patience, exponential
 from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
+from tidings.memory_bus.shared_state import MemorySharedState
 from tidings.notification_worker import NotificationWorker
 from tidings.notifications.admission import Admission
+from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.settings import Settings
@@ -109,6 +113,7 @@ class Installation:
         self.database, self.connection = refill()
         channels = (USER_CHANNEL, DELIVERY_CHANNEL, DEAD_LETTER_CHANNEL)
         self.bus = SharedBus(world, _metrics(), channels)
+        self.shared = MemorySharedState(clock=world.clock)
         self.running: dict[str, Running] = {}
         self._starts = 0
         world.kill, world.stop = self.kill, self.stop
@@ -185,7 +190,19 @@ class Installation:
         users = UserService(store, clock=clock)
         templates, workflows = known_definitions()
         keyring = Keyring(store, clock=clock)
-        providers = {"email": ("vendor", SimulatedProvider(world, process))}
+        vendor = Integration(name="vendor", provider=SimulatedProvider(world, process))
+        providers = {"email": [vendor]}
+        intake = Intake(
+            store=store,
+            bus=bus,
+            workflows=workflows,
+            admission=Admission(limit=1_000_000, count=_nothing_waits, metrics=metrics),
+            clock=clock,
+            ids=ids,
+            metrics=metrics,
+        )
+        audit = AuditLog(store, clock=clock, ids=ids)
+        letters = DeadLetters(store, clock=clock)
         return System(
             settings=settings,
             clock=clock,
@@ -199,15 +216,7 @@ class Installation:
             suppressions=SuppressionService(store, clock=clock),
             templates=templates,
             workflows=workflows,
-            intake=Intake(
-                store=store,
-                bus=bus,
-                workflows=workflows,
-                admission=Admission(limit=1_000_000, count=_nothing_waits, metrics=metrics),
-                clock=clock,
-                ids=ids,
-                metrics=metrics,
-            ),
+            intake=intake,
             notifications=NotificationService(
                 store=store,
                 bus=bus,
@@ -220,28 +229,32 @@ class Installation:
             delivery=DeliveryService(
                 store=store,
                 bus=bus,
+                shared=self.shared,
                 templates=templates,
-                providers=providers,
+                integrations=providers,
                 retry=exponential(patience=_PATIENCE, chance=world.random.random),
                 metrics=metrics,
                 clock=clock,
                 ids=ids,
                 reject_address=users.reject_address,
-                slots=settings.slots,
-                lease_seconds=settings.lease_seconds,
-                beat_seconds=settings.beat_seconds,
-                poll_seconds=settings.poll_seconds,
-                drain_seconds=settings.drain_seconds,
-                call_seconds=CALL_SECONDS,
+                chance=world.random.random,
+                pace=Pace(
+                    slots=settings.slots,
+                    lease_seconds=settings.lease_seconds,
+                    beat_seconds=settings.beat_seconds,
+                    poll_seconds=settings.poll_seconds,
+                    drain_seconds=settings.drain_seconds,
+                    call_seconds=CALL_SECONDS,
+                ),
             ),
             inbox=InboxService(store, clock=clock, users=users),
             analytics=AnalyticsService(store, clock=clock),
             keys=KeyService(store, clock=clock, changed=keyring.forget),
             keyring=keyring,
             sessions=Sessions(INSTALLATION.address_key),
-            audit=AuditLog(store, clock=clock, ids=ids),
+            audit=audit,
             outbox=Outbox(store, clock=clock, ids=ids),
-            dead_letters=DeadLetters(store, clock=clock),
+            dead_letters=DeadLetterService(letters, intake=intake, audit=audit, clock=clock),
             providers=providers,
             stopping=stopping,
         )

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from tests.simulation.loop import Process
 from tests.simulation.settings import BEAT, LEASE, SLOTS
+from tests.simulation.workflows import PROMISES
 from tidings.core.models import DeliveryState
 from tidings.core.work import Claimed, ClaimResult, Outcome, PlanResult, Settled, SettleStatus
 
@@ -79,6 +80,8 @@ class Ledger:
         self.touched: dict[str, float | None] = {}
         #: user → when their opt-out of everything was confirmed
         self.opted_out: dict[str, float] = {}
+        #: marks that were called off → when that was confirmed, if it was
+        self.called_off: dict[str, float | None] = {}
         self._hands: dict[tuple[str, int], _Hand] = {}
         self._epochs: dict[str, int] = {}
         self._ended: dict[str, DeliveryState] = {}
@@ -86,6 +89,13 @@ class Ledger:
         self._in_flight: Counter[Process] = Counter()
         self._not_before: dict[str, float] = {}
         self._calls: defaultdict[str, list[Call]] = defaultdict(list)
+
+    def unwanted_since(self, request: Request) -> float | None:
+        """Since when it was confirmed that a request must not lead to any call; None if never."""
+        moments = [self.called_off.get(request.mark)]
+        if not PROMISES[request.type].critical:
+            moments.append(self.opted_out.get(request.user))
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def trouble(self, process: Process, *, until: float) -> None:
         """Something keeps a process from doing its duty; it may be late until then."""

@@ -17,8 +17,8 @@ from typing import Any, TypeVarTuple
 
 #: where the virtual clock begins, in seconds: late enough for every "not since" to be over
 START = 1_000.0
-#: callbacks after which a run is taken for one that goes round in circles
-MOST_STEPS = 400_000
+#: callbacks in a row after which a run is taken for one that goes round in circles
+MOST_STEPS = 20_000
 
 Arguments = TypeVarTuple("Arguments")
 _Callback = tuple[asyncio.Handle, Callable[..., object], tuple[Any, ...], contextvars.Context]
@@ -124,7 +124,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             for _ in range(MOST_STEPS):
                 if not self._step(end):
                     return
-        raise AssertionError(f"{MOST_STEPS} steps did not bring the clock to {end - START:.1f} s")
+        self.failures.append(f"{MOST_STEPS} steps did not bring the clock to {end - START:.1f} s")
 
     def close(self) -> None:
         """Forget everything; what never came to its end is thrown away without a word."""

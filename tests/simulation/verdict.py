@@ -17,7 +17,7 @@ SELECT (SELECT count(*) FROM events WHERE state = 'due')
      + (SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending'))
 """
 _MARK = "coalesce(data->>'mark', data->>'text', data->>'email') AS mark"
-_ENDS = frozenset({"sent", "failed", "suppressed", "expired", "held"})
+_ENDS = frozenset({"sent", "failed", "suppressed", "expired", "held", "cancelled"})
 Row = dict[str, Any]
 
 
@@ -85,7 +85,8 @@ class Verdict:
         for row in self._events:
             if row["mark"] not in self._ledger.requests:
                 yield f"unexpected event: {row['mark']}"
-            if row["state"] != "planned":
+            called_off = row["state"] == "cancelled" and row["mark"] in self._ledger.called_off
+            if row["state"] != "planned" and not called_off:
                 yield f"not planned: {row['mark']} is {row['state']} ({row['reason']})"
             yield from self._of_what_it_led_to(self._ledger.requests[row["mark"]])
 
@@ -140,15 +141,15 @@ class Verdict:
                 yield f"one message under {len(found)} ids: {template} of {mark}"
 
     def _of_consent(self, call: Call) -> Iterator[str]:
-        """After a confirmed opt-out only what was claimed before may still be called, and soon."""
+        """What is no more wanted is called only if it was claimed before, and then soon."""
         request = self._ledger.requests.get(call.mark)
-        since = self._ledger.opted_out.get(request.user) if request else None
-        if request is None or since is None or PROMISES[request.type].critical:
+        since = self._ledger.unwanted_since(request) if request else None
+        if since is None:
             return
         if call.claimed_at > since:
-            yield f"called after the opt-out: {call.mark}"
+            yield f"called though it was not wanted any more: {call.mark}"
         if call.began_at > since + LEASE:
-            yield f"called {call.began_at - since:.1f} s after the opt-out: {call.mark}"
+            yield f"called {call.began_at - since:.1f} s after it was not wanted: {call.mark}"
 
     def _of_figures(self) -> Iterator[str]:
         """The dashboard counts what happened."""
@@ -169,7 +170,8 @@ class Verdict:
             for attempt in attempts
             if self._deliveries[delivery]["address"] == self._address(request)
         )
-        return rejected or request.user in self._ledger.touched
+        off = request.mark in self._ledger.called_off
+        return rejected or off or request.user in self._ledger.touched
 
     def _address(self, request: Request) -> str:
         return request.user if "@" in request.user else address_of(request.user)
@@ -181,6 +183,8 @@ class Verdict:
             case "failed":
                 refused = any(call.answer in ("permanent", "rejected") for call in calls)
                 return refused or row["tries"] >= promise.attempts or row["lapses"] >= 3
+            case "cancelled":
+                return row["mark"] in self._ledger.called_off
             case "suppressed":
                 return self._is_touched(self._request(row))
             case "held":

@@ -140,6 +140,17 @@ async def test_a_fault_of_ours_while_claiming_is_told_as_one_and_ends_nothing(
     assert "@" not in str(line)
 
 
+async def test_what_is_in_hand_is_beaten_for(office: PostOffice, store: TroubledStore) -> None:
+    await office.plan_welcomes()
+    slow = HeldProvider()
+
+    async with running(
+        office.service(store=store, provider=slow, beat_seconds=0.02, drain_seconds=0.5)
+    ):
+        await until(lambda: store.answered["beat"] >= 2)
+        slow.release.set()
+
+
 async def test_a_slow_send_is_held_by_its_heartbeat(
     office: PostOffice, store: TroubledStore
 ) -> None:

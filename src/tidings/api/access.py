@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidings.api.audit import AuditLog
 from tidings.api.keyring import Keyring
 from tidings.api.problems import answer_error
-from tidings.api.scopes import asked_path, is_audited, needed_scope
+from tidings.api.scopes import asked_path, is_audited, needed_scope, takes_session
 from tidings.api.sessions import COOKIE, Sessions
 from tidings.core import keys
 from tidings.core.clock import Clock
@@ -20,6 +20,8 @@ from tidings.core.logs import get_logger
 
 #: where the gate leaves who asks, for routes that write it down
 ACTOR = "tidings.actor"
+#: and whether that one may do everything, for pages that offer it
+MAY_ALL = "tidings.may_all"
 NOBODY = "nobody (no key is configured)"
 
 _LONGEST_PATH = 500
@@ -82,10 +84,12 @@ class Gate:
                     "there by `tidings keys create`, or set TIDINGS_ALLOW_UNAUTHENTICATED=1 where "
                     "the network is yours alone"
                 )
+            scope[MAY_ALL] = True
             return NOBODY
         if needed is None:
             return NOBODY
         key = await self._key(scope, needed)
+        scope[MAY_ALL] = key.allows(keys.Scope.ADMIN)
         if not key.allows(needed):
             raise Forbidden(f"this needs a key with the scope {needed}")
         return f"key {key.id} ({key.name})"
@@ -94,7 +98,7 @@ class Gate:
         kind, _, token = _header(scope, b"authorization").partition(" ")
         if kind.lower() == "bearer":
             return await self._keyring.by_token(token.strip())
-        if needed is keys.Scope.READ and not _is_cross_site(scope):
+        if takes_session(needed, asked_path(scope)) and not _is_cross_site(scope):
             key_id = self._sessions.key_id(
                 HTTPConnection(scope).cookies.get(COOKIE, ""), self._clock.now()
             )

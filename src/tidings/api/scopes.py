@@ -13,7 +13,9 @@ _ADMINS_OWN = ("/v1/keys", "/v1/audit")
 #: methods that change nothing
 READING = frozenset({"GET", "HEAD"})
 #: asks by POST, so that what is looked for stays out of logs
-_SEARCHES = frozenset({"/outbox", "/v1/suppressions/find"})
+_SEARCHES = frozenset({"/outbox", "/dead-letters", "/v1/suppressions/find"})
+#: where a page changes something by itself, so that its reader's session must do
+_PAGE_ACTIONS = "/dead-letters/"
 #: what an application needs: to say what happened, and to whom
 _TRIGGERING = (
     ("POST", "/v1/events"),
@@ -52,3 +54,8 @@ def is_audited(method: str, path: str, needed: Scope | None) -> bool:
     if method in READING or needed is Scope.READ:
         return False
     return needed is Scope.ADMIN or path.startswith(_AUDITED)
+
+
+def takes_session(needed: Scope, path: str) -> bool:
+    """Whether a page's session may stand for its key: to read, and where a page has buttons."""
+    return needed is Scope.READ or path.startswith(_PAGE_ACTIONS)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, NotificationTimeline
+from tidings.client.dead_letters import DeadLetters
 from tidings.client.problems import part_of
 from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
 from tidings.client.suppressions import Suppressions
@@ -44,6 +45,7 @@ class AsyncClient:
         self.templates = Templates(self._transport)
         self.feed = Feed(self._transport)
         self.keys = Keys(self._transport)
+        self.dead_letters = DeadLetters(self._transport)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._transport.url!r})"

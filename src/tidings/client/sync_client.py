@@ -8,6 +8,7 @@ from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, 
 from tidings.client.async_client import AsyncClient
 from tidings.client.loop_thread import LoopThread
 from tidings.client.suppressions import SyncSuppressions
+from tidings.client.sync_dead_letters import SyncDeadLetters
 from tidings.client.sync_resources import (
     SyncFeed,
     SyncKeys,
@@ -46,6 +47,7 @@ class Client:
         self.templates = SyncTemplates(self._client.templates, self._thread)
         self.feed = SyncFeed(self._client.feed, self._thread)
         self.keys = SyncKeys(self._client.keys, self._thread)
+        self.dead_letters = SyncDeadLetters(self._client.dead_letters, self._thread)
 
     def __repr__(self) -> str:
         return repr(self._client).removeprefix("Async")

@@ -116,12 +116,13 @@ BUGS = (
     Bug(
         name="the answer is given before the commit",
         plant=replaced(Intake, "_commit", _commit_later),
-        test="tests/system/test_intake.py::test_an_event_of_an_unknown_user_is_refused_and_not_stored",
+        test="tests/system/test_intake.py::"
+        "test_an_event_of_an_unknown_user_is_refused_and_not_stored[sqlite]",
     ),
     Bug(
         name="the idempotency record is stored in a transaction of its own",
         plant=_plant_two_commits,
-        test="tests/unit/store/sqlite/test_store.py::test_a_verb_is_one_transaction",
+        test="tests/unit/store/sqlite/test_store.py::test_accepting_is_one_transaction",
     ),
     Bug(
         name="an idempotency key is forgotten",
@@ -131,27 +132,27 @@ BUGS = (
     Bug(
         name="an event heard twice is two events",
         plant=_plant_own_id_for_each,
-        test="tests/system/test_intake.py::test_an_event_heard_twice_is_stored_once",
+        test="tests/system/test_intake.py::test_an_event_heard_twice_is_stored_once[sqlite]",
     ),
     Bug(
         name="what is heard is acknowledged before it is stored",
         plant=replaced(NotificationWorker, "_hear", _ack_first),
         test="tests/system/test_notification_worker.py::"
-        "test_what_can_not_be_taken_is_buried_with_its_reason_and_the_worker_goes_on",
+        "test_what_could_not_be_stored_before_the_end_is_heard_by_the_next",
     ),
     Bug(
         name="events are marked as planned before their plan is committed",
         plant=replaced(SqliteStore, "plan", _plan_in_two),
-        test=f"{STORE}test_a_planner_that_finds_its_definitions_stale_undoes_the_batch",
+        test="tests/unit/store/sqlite/test_store.py::test_planning_is_one_transaction",
     ),
     Bug(
         name="planning again makes other ids",
         plant=_plant_other_ids,
-        test="tests/unit/notifications/test_planner.py::test_ids_are_derived",
+        test="tests/unit/notifications/test_planner.py::test_planning_twice_plans_the_same",
     ),
     Bug(
         name="a lost bell is taken for no work: nobody polls",
         plant=replaced(Bell, "wait", _wait_for_the_bell_alone),
-        test="tests/system/test_delivery_running.py::test_without_a_bell_the_poll_finds_it",
+        test="tests/unit/core/test_bell.py::test_without_a_ring_the_wait_is_over_in_its_time",
     ),
 )

@@ -1,5 +1,5 @@
 """Every planted bug."""
 
-from tests.simulation.bugs import accepting, claiming, settling
+from tests.simulation.bugs import accepting, claiming, settling, unknown
 
-BUGS = (*accepting.BUGS, *claiming.BUGS, *settling.BUGS)
+BUGS = (*accepting.BUGS, *claiming.BUGS, *settling.BUGS, *unknown.BUGS)

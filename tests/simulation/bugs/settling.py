@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tests.simulation.bugs.bug import DELIVERY, OUTAGES, STORE, Bug, replaced, reworded
+from tests.simulation.bugs.bug import DELIVERY, OUTAGES, STORE, UNKNOWN, Bug, replaced, reworded
 from tidings.core.errors import DeliveryError, Unavailable
 from tidings.core.models import Content, DeliveryState, Message, Receipt
 from tidings.core.work import Claimed, Outcome, Settled
 from tidings.delivery import courier, outcomes, retry
 from tidings.delivery.courier import Courier
 from tidings.delivery.settler import Settler
-from tidings.delivery.window import Window
+from tidings.delivery.under_way import UnderWay
 from tidings.store import settling as judging
 from tidings.store.settling import Hand, hand
 from tidings.store.sqlite import settle
@@ -56,7 +56,7 @@ async def _sent_for_good(self: Courier, claimed: Claimed, message: Message) -> O
     return outcome
 
 
-async def _settle_as_it_was(self: Window, outcome: Outcome) -> None:
+async def _settle_as_it_was(self: UnderWay, outcome: Outcome) -> None:
     await self._settle(outcome)
 
 
@@ -82,7 +82,7 @@ BUGS = (
     Bug(
         name="a try counts twice",
         plant=reworded(settle, "_SETTLE", "tries + item.value->>7", "tries + 2 * (item.value->>7)"),
-        test=f"{STORE}test_a_retry_is_due_when_it_says_and_counts_the_try",
+        test=f"{STORE}test_a_retry_is_due_when_it_says_and_counts_the_try[transient]",
     ),
     Bug(
         name="a try is not counted",
@@ -122,18 +122,18 @@ BUGS = (
     ),
     Bug(
         name="an outcome is settled under the epoch that a claim of our own overtook",
-        plant=replaced(Window, "_settle_as_newest", _settle_as_it_was),
+        plant=replaced(UnderWay, "_settle_as_newest", _settle_as_it_was),
         test=f"{OUTAGES}test_a_claim_that_overtakes_our_own_starts_no_second_call",
     ),
     Bug(
         name="a message has another id with each attempt",
         plant=replaced(courier, "_message", _message_of_its_own),
-        test=f"{DELIVERY}test_a_transient_failure_is_tried_again_after_the_back_off",
+        test=f"{UNKNOWN}test_it_is_called_again_where_nothing_else_is_wanted",
     ),
     Bug(
         name="Retry-After is undercut",
         plant=replaced(retry, "_asked_for", _nothing_asked_for),
         test="tests/unit/delivery/test_retry.py::"
-        "test_chance_only_lengthens_and_retry_after_is_never_undercut",
+        "test_chance_only_lengthens_and_nothing_is_undercut_or_overrun",
     ),
 )

@@ -21,3 +21,8 @@ async def test_a_ring_wakes_who_waits() -> None:
     bell.ring()
 
     assert await waiting
+
+
+async def test_without_a_ring_the_wait_is_over_in_its_time() -> None:
+    async with asyncio.timeout(1):
+        assert not await Bell().wait(0.01)

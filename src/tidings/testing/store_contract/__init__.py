@@ -19,6 +19,7 @@ _TOPICS = (
     "called_off",
     "cancelling",
     "claim",
+    "dead_letters",
     "durability",
     "failing_plans",
     "idempotency",

@@ -1,10 +1,11 @@
 """What is true of SQLite alone: its thread, its errors, its file."""
 
 import asyncio
+import sqlite3
 import sys
 import threading
 from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,15 @@ import sqlalchemy as sa
 
 from tidings.core.clock import SystemClock
 from tidings.core.errors import Unavailable
+from tidings.core.work import IdempotencyRecord, Registration
 from tidings.store import definitions, schema
 from tidings.store.sqlite import SqliteStore
 from tidings.testing.store_contract.given import (
+    a_plan,
     accept,
     add_delivery,
     add_user,
+    an_acceptance,
     an_event,
     claim_one,
     rows,
@@ -73,6 +77,44 @@ async def test_a_current_database_is_opened_without_alembic(tmp_path: Path) -> N
     await (await SqliteStore.open(path, clock=SystemClock())).aclose()
 
     assert await output_of(REOPEN, str(path)) == "False"
+
+
+async def test_accepting_is_one_transaction(store: SqliteStore) -> None:
+    registration = Registration(user_id="ann", channel="email", address="ann@example.com")
+    record = IdempotencyRecord(key="k", fingerprint="f")
+    acceptance = an_acceptance(
+        an_event(store, user_id="ann"), registration=registration, idempotency=record
+    )
+    commits = await _count_commits(store)
+
+    await store.accept([acceptance])
+
+    assert commits() == 1
+
+
+async def test_planning_is_one_transaction(store: SqliteStore) -> None:
+    await add_user(store, "ann", "ann@example.com")
+    await accept(store, an_event(store, user_id="ann"))
+    stamp = await store.run(definitions.read)
+    commits = await _count_commits(store)
+
+    result = await store.plan(limit=10, definitions=stamp, decide=a_plan)
+
+    assert len(result.plans) == commits() == 1
+
+
+async def _count_commits(store: SqliteStore) -> Callable[[], int]:
+    """How many there were since."""
+    said: list[str] = []
+    await store.run(lambda to: _driver(to).set_trace_callback(said.append))
+    said_before = len(said) + 1  # that very transaction ends yet
+    return lambda: said[said_before:].count("COMMIT")
+
+
+def _driver(connection: sa.Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
 async def test_a_program_that_forgets_to_close_the_store_ends_all_the_same() -> None:

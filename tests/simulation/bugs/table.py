@@ -1,0 +1,25 @@
+"""Prints the planted bugs as a table in Markdown: which test and which seeds notice each."""
+
+from tests.simulation.bugs.all import BUGS
+from tests.simulation.bugs.bug import Bug
+from tests.simulation.bugs.seeds import notices
+
+_SEEDS = 200
+
+
+def main() -> None:
+    """Run every bug under the first seeds, which takes minutes."""
+    print(f"| Planted bug | Noticed by the test | First seed | Seeds of {_SEEDS} |")  # noqa: T201
+    print("|---|---|--:|--:|")  # noqa: T201
+    for bug in BUGS:
+        print(_row(bug), flush=True)  # noqa: T201
+
+
+def _row(bug: Bug) -> str:
+    seeds = [seed for seed in range(_SEEDS) if notices(bug, seed)]
+    test = bug.test.rsplit("::", 1)[-1].removeprefix("test_").replace("_", " ")
+    return f"| {bug.name} | {test} | {min(seeds, default='–')} | {len(seeds)} |"
+
+
+if __name__ == "__main__":
+    main()
