@@ -128,7 +128,7 @@ async def opened(store: Store) -> AsyncIterator[PostOffice]:
         yield PostOffice(store=store, house=house, clock=clock)
 
 
-pytestmark = pytest.mark.fault("F42")
+pytestmark = [pytest.mark.fault("F42"), pytest.mark.timeout(2 * SECONDS)]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
