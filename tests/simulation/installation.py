@@ -115,7 +115,7 @@ class Installation:
     def start(self, role: str) -> None:
         """Start a process of a role."""
         self._starts += 1
-        process = self.world.loop.process(f"{role}.{self._starts}")
+        process = Process(f"{role}.{self._starts}")
         running = Running(role, process, self._system(process))
         self.running[role] = running
         self.world.note(process, "starts")
@@ -129,7 +129,6 @@ class Installation:
         """It dies as by `kill -9`, and comes back after a while."""
         self.world.note(process, "DIES")
         process.die()
-        self.world.loop.processes.remove(process)
         self.bus.bury(process)
         for running in tuple(self.running.values()):
             if running.process is process:
