@@ -10,6 +10,7 @@ from tests.servers.missing import in_ci
 from tests.servers.postgres import PostgresServer, open_postgres
 from tests.servers.redis import RedisServer, open_redis
 from tidings.core.clock import SystemClock
+from tidings.core.logs import join_host_logs
 from tidings.store.postgres import PostgresStore
 
 MARKERS_BY_FIXTURE = {
@@ -17,6 +18,12 @@ MARKERS_BY_FIXTURE = {
     "postgres_server": "postgres",
     "browser": "browser",
 }
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """Lines as a host program gets them: structlog's own default draws every frame of a fault."""
+    join_host_logs()
 
 
 @pytest.fixture(scope="session")

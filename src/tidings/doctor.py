@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 
 from tidings.api.access import is_loopback
 from tidings.channels.email.addresses import sender
-from tidings.channels.registry import ProviderPorts, load_checkup, load_provider
+from tidings.channels.integrations import check_up, load_integration
+from tidings.channels.registry import ProviderPorts
 from tidings.core.checkup import Finding, failure, ok, warning
 from tidings.core.clock import Clock, SystemClock
 from tidings.core.errors import ConfigurationError
+from tidings.core.integrations import IntegrationSpec
 from tidings.core.models import Message
 from tidings.notifications.workflows import load_modules
 from tidings.settings import Settings
@@ -34,7 +36,7 @@ async def examine(*, clock: Clock | None = None) -> Findings:
         _settings,
         _database,
         _redis,
-        _provider,
+        _integrations,
         _content,
         _door,
     )
@@ -76,9 +78,9 @@ async def _database(settings: Settings, clock: Clock) -> Findings:
 async def _redis(settings: Settings, clock: Clock) -> Findings:
     if settings.redis_url is None:
         return []
-    from tidings.event_bus.checkup import check_up
+    from tidings.event_bus.checkup import check_up as check_up_redis
 
-    findings = await check_up(settings.redis_url, groups=bus_groups(settings), clock=clock)
+    findings = await check_up_redis(settings.redis_url, groups=bus_groups(settings), clock=clock)
     return [*findings, *password_findings(settings.redis_url)]
 
 
@@ -100,17 +102,23 @@ def password_findings(url: str) -> Findings:
     ]
 
 
-async def _provider(settings: Settings, clock: Clock) -> Findings:
-    check, name = "e-mail provider", settings.email_provider
-    options = settings.provider_options(name)
+async def _integrations(settings: Settings, clock: Clock) -> Findings:
+    found = [await _integration(spec, settings, clock) for spec in settings.email_integrations]
+    return [finding for findings in found for finding in findings]
+
+
+async def _integration(spec: IntegrationSpec, settings: Settings, clock: Clock) -> Findings:
+    check = "e-mail provider"
+    options = settings.provider_options(spec.name)
     ports = ProviderPorts(
         outbox=_take_nothing, feed=_take_nothing, email_from=settings.email_from, clock=clock
     )
     try:
         sender(settings.email_from)
-        await load_provider(name, options, ports).aclose()
-        check_up = load_checkup(name)
-        return [ok(check, name), *(await check_up(options) if check_up else [])]
+        integration = load_integration(spec, options, ports, setting="TIDINGS_EMAIL_PROVIDER")
+        await integration.provider.aclose()
+        named = spec.name if spec.name == spec.provider else f"{spec.name}: {spec.provider}"
+        return [ok(check, named), *await check_up(spec, options)]
     except ConfigurationError as error:
         return [failure(check, str(error), "mend that variable, then restart the channel workers")]
 

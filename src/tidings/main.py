@@ -19,10 +19,12 @@ from tidings.inbox.api import inbox_router
 from tidings.lazy_app import LazyApp
 from tidings.notifications.api import notifications_router
 from tidings.notifications.cancel_api import cancel_router
+from tidings.notifications.dead_letters_api import dead_letters_router
 from tidings.notifications.timeline_api import timeline_router
 from tidings.service import guard, open_service, readiness
 from tidings.templates.api import templates_router
 from tidings.users.api import users_router
+from tidings.users.suppressions_api import suppressions_router
 from tidings.web.pages import pages_router
 from tidings.wiring import System
 
@@ -54,7 +56,7 @@ def create_app(system: System, services: Sequence[str] = ()) -> FastAPI:
 
 
 def _users(system: System) -> Sequence[APIRouter]:
-    return [users_router(system.users)]
+    return [users_router(system.users), suppressions_router(system.suppressions)]
 
 
 def _templates(system: System) -> Sequence[APIRouter]:
@@ -70,7 +72,12 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         metrics=system.metrics,
     )
     notifications = system.notifications
-    return [router, timeline_router(notifications), cancel_router(notifications)]
+    return [
+        router,
+        timeline_router(notifications),
+        cancel_router(notifications),
+        dead_letters_router(system.dead_letters),
+    ]
 
 
 def _inbox(system: System) -> Sequence[APIRouter]:

@@ -21,6 +21,7 @@ from tidings.inbox.service import InboxService
 from tidings.main import create_app
 from tidings.notification_worker import NotificationWorker
 from tidings.notifications.cancel_rows import Cancelled
+from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.explanation import Explanation
 from tidings.notifications.intake import Intake
 from tidings.notifications.timeline import NotificationTimeline
@@ -29,6 +30,7 @@ from tidings.notifications.workflows import WorkflowService
 from tidings.settings import Settings
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 from tidings.wiring import System, load_settings, open_system
 
 #: seconds between two looks at an event that is waited for
@@ -108,6 +110,11 @@ class NotificationSystem:
         return self.services.users
 
     @property
+    def suppressions(self) -> SuppressionService:
+        """Addresses nothing is sent to."""
+        return self.services.suppressions
+
+    @property
     def templates(self) -> TemplateService:
         """Templates and their versions."""
         return self.services.templates
@@ -121,6 +128,11 @@ class NotificationSystem:
     def feed(self) -> InboxService:
         """What each user finds in their feed."""
         return self.services.inbox
+
+    @property
+    def dead_letters(self) -> DeadLetterService:
+        """What came to nothing, and how to replay it."""
+        return self.services.dead_letters
 
     async def trigger(
         self,

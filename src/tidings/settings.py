@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
 from tidings.core.errors import ConfigurationError
+from tidings.core.integrations import IntegrationSpec, parse_integrations
 from tidings.core.logs import LogFormat
 from tidings.core.models import OWN_CHANNELS
 
@@ -28,6 +29,7 @@ _FIXES: Mapping[str, str] = {
     "backlog_limit": "use a number of rows, such as 1000000",
     "register_rate": "use a form like 60/minute, or off for no limit",
     "templates": "name a folder that exists, with <key>/email.txt in it",
+    "email_provider": "use smtp, or a list like smtp, http or east=smtp*80, west=smtp*20",
     "bus_channels": "use USER_CHANNEL, or channels of your own, comma separated",
     "log_level": "use debug, info, warning or error",
     "beat_seconds": "a beat must come at least twice in a lease",
@@ -76,6 +78,7 @@ class Settings(BaseSettings):
     templates: pydantic.DirectoryPath | None = None
     #: bus channels the notification worker reads, comma separated
     bus_channels: Names = ("USER_CHANNEL",)
+    #: the integrations for e-mail, comma separated
     email_provider: str = "console"
     email_from: str = "Tidings <tidings@localhost>"
     #: registrations a client may ask for, like 60/minute; off: no limit
@@ -117,6 +120,19 @@ class Settings(BaseSettings):
             raise ValueError("it would refuse everybody")
         return value
 
+    @pydantic.field_validator("email_provider")
+    @classmethod
+    def _integrations(cls, value: str) -> str:
+        try:
+            specs = parse_integrations(value)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        for spec in specs:
+            taken = _setting_like(f"{PREFIX}{spec.name.upper()}_")
+            if taken:
+                raise ValueError(f"the options of {spec.name} would begin like {taken}: rename it")
+        return value
+
     @pydantic.field_validator("bus_channels")
     @classmethod
     def _channels_of_others(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -149,32 +165,54 @@ class Settings(BaseSettings):
         """Whether everything runs in one process on one file."""
         return self.database_url.startswith("sqlite://")
 
-    def provider_options(self, provider: str) -> Mapping[str, str]:
-        """The options of a provider: its variables, without the prefix and in lower case."""
-        prefix = f"{PREFIX}{provider.upper()}_"
+    @property
+    def email_integrations(self) -> tuple[IntegrationSpec, ...]:
+        """Who carries e-mail, in order."""
+        return parse_integrations(self.email_provider)
+
+    def provider_options(self, integration: str) -> Mapping[str, str]:
+        """The options of an integration: its variables, without the prefix and in lower case.
+
+        Those of `smtp_2` are none of `smtp`, where both are set up.
+        """
+        prefix = f"{PREFIX}{integration.upper()}_"
+        names = [spec.name for spec in self.email_integrations if spec.name != integration]
+        others = [f"{PREFIX}{name.upper()}_" for name in names]
+        longer = tuple(other for other in others if other.startswith(prefix))
         return {
             name.removeprefix(prefix).lower(): value
             for name, value in os.environ.items()
-            if name.startswith(prefix)
+            if name.startswith(prefix) and not name.startswith(longer)
         }
 
 
 def read_settings(*, providers: tuple[str, ...] = (), **overrides: Any) -> Settings:
     """Read the environment, with `overrides` on top.
 
-    `providers` are the installed ones: their variables are options, any other unknown is refused.
-    Raises ConfigurationError naming the variable and the fix.
+    `providers` are the installed ones: their variables are options, like those of the integrations;
+    any other unknown is refused. Raises ConfigurationError naming the variable and the fix.
     """
-    _refuse_unknown(providers)
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except pydantic.ValidationError as error:
         raise ConfigurationError(_sentence(error)) from None
+    _refuse_unknown([*providers, *(spec.name for spec in settings.email_integrations)])
+    return settings
 
 
-def _refuse_unknown(providers: tuple[str, ...]) -> None:
-    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
-    prefixes = (TEST_PREFIX, *(f"{PREFIX}{name.upper()}_" for name in providers))
+def _setting_like(prefix: str) -> str | None:
+    """A setting that begins like the options of some name would."""
+    known = [*_known(), TEST_PREFIX]
+    return next((name for name in known if name.startswith(prefix)), None)
+
+
+def _known() -> list[str]:
+    return [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+
+
+def _refuse_unknown(names: Sequence[str]) -> None:
+    known = _known()
+    prefixes = (TEST_PREFIX, *(f"{PREFIX}{name.upper()}_" for name in names))
     for name in os.environ:
         if name.startswith(PREFIX) and name not in known and not name.startswith(prefixes):
             close = difflib.get_close_matches(name, known, n=1)

@@ -15,20 +15,24 @@ from tidings.api.keyring import Keyring
 from tidings.api.keys import KeyService
 from tidings.api.sessions import Sessions
 from tidings.channels.email.addresses import sender
-from tidings.channels.registry import ProviderPorts, installed_providers, load_provider
+from tidings.channels.integrations import load_integration
+from tidings.channels.registry import ProviderPorts, installed_providers
 from tidings.core.clock import Clock, SystemClock
 from tidings.core.errors import ConfigurationError, Unavailable
 from tidings.core.ids import Ids
+from tidings.core.integrations import Integration, IntegrationSpec
 from tidings.core.loops import BackOff
 from tidings.core.metrics import Metrics
 from tidings.core.models import DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL, IN_APP
-from tidings.core.ports import EventBus, Provider, Store
+from tidings.core.ports import EventBus, SharedState, Store
 from tidings.core.quiet_log import QuietLog
+from tidings.delivery.pace import Pace
 from tidings.delivery.retry import exponential
 from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
 from tidings.notifications import workflow_rows
 from tidings.notifications.admission import Admission
+from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.notifications.workflow import Workflow
@@ -40,6 +44,7 @@ from tidings.store.outbox import Outbox
 from tidings.store.retention import Retention
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 
 NOTIFICATION_GROUP = "notification"
 ANALYTICS_GROUP = "analytics"
@@ -61,6 +66,7 @@ class System:
     retention: Retention
     bus: EventBus
     users: UserService
+    suppressions: SuppressionService
     templates: TemplateService
     workflows: WorkflowService
     intake: Intake
@@ -73,9 +79,9 @@ class System:
     sessions: Sessions
     audit: AuditLog
     outbox: Outbox
-    dead_letters: DeadLetters
-    #: channel → its provider's name and the provider
-    providers: Mapping[str, tuple[str, Provider]]
+    dead_letters: DeadLetterService
+    #: channel → its integrations, in order
+    providers: Mapping[str, Sequence[Integration]]
     #: set when the process is to end; open streams end with it
     stopping: asyncio.Event
 
@@ -159,7 +165,9 @@ async def _build(
     ports = ProviderPorts(
         outbox=outbox, feed=inbox.add, email_from=settings.email_from, clock=clock
     )
-    providers = await _load_providers(settings, ports, stack)
+    providers = _load_providers(settings, ports, stack)
+    shared = _open_shared_state(settings, clock)
+    stack.push_async_callback(shared.aclose)
     templates = TemplateService(store, clock=clock, needed_by=workflow_rows.needing)
     workflows = WorkflowService(store, clock=clock, templates=templates)
     backlog = Backlog(store, metrics=metrics, channels=tuple(providers))
@@ -175,6 +183,7 @@ async def _build(
     )
     stack.push_async_callback(intake.aclose)
     keyring = Keyring(store, clock=clock)
+    audit = AuditLog(store, clock=clock, ids=ids)
     return System(
         settings=settings,
         clock=clock,
@@ -185,6 +194,7 @@ async def _build(
         retention=Retention(store),
         bus=bus,
         users=users,
+        suppressions=SuppressionService(store, clock=clock),
         templates=templates,
         workflows=workflows,
         intake=intake,
@@ -201,26 +211,25 @@ async def _build(
             store=store,
             bus=bus,
             templates=templates,
-            providers=providers,
+            shared=shared,
+            integrations=providers,
             retry=exponential(),
             metrics=metrics,
             clock=clock,
             ids=ids,
             reject_address=users.reject_address,
-            slots=settings.slots,
-            lease_seconds=settings.lease_seconds,
-            beat_seconds=settings.beat_seconds,
-            poll_seconds=settings.poll_seconds,
-            drain_seconds=settings.drain_seconds,
+            pace=_pace(settings),
         ),
         inbox=inbox,
         analytics=AnalyticsService(store, clock=clock),
         keys=KeyService(store, clock=clock, changed=keyring.forget),
         keyring=keyring,
         sessions=Sessions(store.installation.address_key),
-        audit=AuditLog(store, clock=clock, ids=ids),
+        audit=audit,
         outbox=outbox,
-        dead_letters=DeadLetters(store, clock=clock),
+        dead_letters=DeadLetterService(
+            DeadLetters(store, clock=clock), intake=intake, audit=audit, clock=clock
+        ),
         providers=providers,
         stopping=stopping,
     )
@@ -282,21 +291,42 @@ def _open_bus(settings: Settings, metrics: Metrics, clock: Clock) -> EventBus:
     return RedisEventBus(settings.redis_url, groups=groups, metrics=metrics, clock=clock)
 
 
-async def _load_providers(
+def _open_shared_state(settings: Settings, clock: Clock) -> SharedState:
+    if settings.redis_url is None:
+        from tidings.memory_bus.shared_state import MemorySharedState
+
+        return MemorySharedState(clock=clock)
+    from tidings.event_bus.shared_state import RedisSharedState
+
+    return RedisSharedState(settings.redis_url, clock=clock)
+
+
+def _load_providers(
     settings: Settings, ports: ProviderPorts, stack: AsyncExitStack
-) -> Mapping[str, tuple[str, Provider]]:
+) -> Mapping[str, Sequence[Integration]]:
     sender(settings.email_from)
-    named = {
-        "email": (settings.email_provider, "TIDINGS_EMAIL_PROVIDER"),
-        IN_APP: (IN_APP, f"The channel {IN_APP}"),
+    in_app = IntegrationSpec(name=IN_APP, provider=IN_APP)
+
+    def load(spec: IntegrationSpec, setting: str) -> Integration:
+        options = settings.provider_options(spec.name)
+        integration = load_integration(spec, options, ports, setting=setting)
+        stack.push_async_callback(integration.provider.aclose)
+        return integration
+
+    return {
+        "email": [load(spec, "TIDINGS_EMAIL_PROVIDER") for spec in settings.email_integrations],
+        IN_APP: [load(in_app, f"The channel {IN_APP}")],
     }
-    providers: dict[str, tuple[str, Provider]] = {}
-    for channel, (name, setting) in named.items():
-        options = settings.provider_options(name)
-        provider = load_provider(name, options, ports, setting=setting)
-        stack.push_async_callback(provider.aclose)
-        providers[channel] = name, provider
-    return providers
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(
+        slots=settings.slots,
+        lease_seconds=settings.lease_seconds,
+        beat_seconds=settings.beat_seconds,
+        poll_seconds=settings.poll_seconds,
+        drain_seconds=settings.drain_seconds,
+    )
 
 
 def _folders(settings: Settings) -> tuple[Path, ...]:

@@ -1,12 +1,13 @@
 """What the pages show in these tests, as the services would give it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from tidings.analytics.summary import Count, Summary, summarise
 from tidings.core.errors import NotFound
 from tidings.core.models import Content, Decision, Verdict
+from tidings.notifications.dead_letters import DeadLetterPage, Replayed
 from tidings.notifications.explanation import (
     ExplainedAttempt,
     ExplainedDelivery,
@@ -14,7 +15,8 @@ from tidings.notifications.explanation import (
     Explanation,
 )
 from tidings.notifications.recent import EventSummary
-from tidings.store.dead_letters import DeadLetter
+from tidings.store.dead_letter_rows import DeadLetter, Kind
+from tidings.store.dead_letters import Inspected
 from tidings.store.outbox import OutboxMessage
 
 USER = "u_mq3kzr7d6wv5ua2yj4hn8cxb"
@@ -131,15 +133,28 @@ def event(
     )
 
 
-def dead_letter(reason: str = 'specversion must be "1.0"') -> DeadLetter:
+def dead_letter(
+    reason: str | None = 'specversion must be "1.0"',
+    kind: Kind = Kind.BUS_ENTRY,
+    *,
+    in_doubt: bool = False,
+    minutes: float = 30,
+) -> DeadLetter:
+    is_entry, is_delivery = kind is Kind.BUS_ENTRY, kind is Kind.DELIVERY
     return DeadLetter(
+        kind=kind,
         id=str(uuid4()),
-        bus_channel="USER_CHANNEL",
-        entry_id="1763877000000-0",
+        at=moments_ago(minutes),
         reason=reason,
-        entry={"raw": "{}"},
-        created_at=moments_ago(30),
-        replayed_at=None,
+        rule="gave_up" if is_delivery else None,
+        event_id=None if is_entry else str(uuid4()),
+        type="ORDER_SHIPPED" if kind is Kind.EVENT else None,
+        user_id=None if is_entry else USER,
+        workflow="welcome" if kind in (Kind.NOTIFICATION, Kind.DELIVERY) else None,
+        channel="email" if is_delivery else None,
+        provider="smtp" if is_delivery else None,
+        bus_channel="USER_CHANNEL" if is_entry else None,
+        in_doubt=in_doubt,
     )
 
 
@@ -200,13 +215,57 @@ class SampleOutbox:
 
 
 class SampleDeadLetters:
-    """Entries the bus could not hand on."""
+    """What came to nothing, newest first."""
 
     def __init__(self, *letters: DeadLetter) -> None:
         self.letters = list(letters)
+        self.replays: list[tuple[str, bool, str]] = []
 
-    async def recent(self, limit: int) -> Sequence[DeadLetter]:
-        return self.letters[:limit]
+    async def list(
+        self, *, limit: int = 20, before: str | None = None, **wanted: str | None
+    ) -> DeadLetterPage:
+        found = [each for each in self.letters if _is_wanted(each, wanted)]
+        begin = int(before or 0)
+        more = len(found) > begin + limit
+        return DeadLetterPage(
+            dead_letters=found[begin : begin + limit], next=str(begin + limit) if more else None
+        )
+
+    async def get(self, kind: str, letter_id: str) -> Inspected:
+        for letter in self.letters:
+            if (letter.kind, letter.id) == (kind, letter_id):
+                call = {
+                    "epoch": 1, "provider": "smtp", "outcome": "transient", "fenced": False,
+                    "error": "421 too busy", "provider_id": None, "route": None,
+                    "started_at": letter.at, "finished_at": None,
+                }  # fmt: skip
+                calls = [call] if kind is Kind.DELIVERY or kind == "delivery" else []
+                return Inspected(letter=letter, details={"entry": "{broken"}, attempts=calls)
+        raise NotFound(f"there is no dead letter {kind} {letter_id}")
+
+    async def replay(self, kind: str, letter_id: str, *, in_doubt: bool, by: str) -> None:
+        found = await self.get(kind, letter_id)
+        self.letters.remove(found.letter)
+        self.replays.append((letter_id, in_doubt, by))
+
+    async def replay_all(
+        self, *, in_doubt: bool = False, before: str | None = None, by: str, **wanted: str | None
+    ) -> Replayed:
+        found = [
+            each
+            for each in self.letters
+            if _is_wanted(each, wanted) and (in_doubt or not each.in_doubt)
+        ]
+        for letter in found:
+            await self.replay(letter.kind, letter.id, in_doubt=in_doubt, by=by)
+        return Replayed(replayed=len(found), left=0, next=None)
+
+
+def _is_wanted(letter: DeadLetter, wanted: Mapping[str, str | None]) -> bool:
+    given = {name: value for name, value in wanted.items() if value}
+    words = given.pop("reason", "").lower()
+    fits = all(getattr(letter, name) == value for name, value in given.items())
+    return fits and words in (letter.reason or "").lower()
 
 
 def _holds(message: OutboxMessage, search: str) -> bool:

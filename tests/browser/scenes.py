@@ -19,6 +19,7 @@ from tests.browser.samples import (
 from tests.browser.site import Site
 from tidings.core.models import Verdict
 from tidings.notifications.explanation import Explanation
+from tidings.store.dead_letter_rows import Kind
 
 MAIL = """<!doctype html><html><head><meta charset="utf-8"><title>Welcome</title></head>
 <body style="margin:0;background:#eef1f6;font-family:sans-serif">
@@ -58,7 +59,7 @@ def busy_site() -> Site:
                 minutes=60 * 30,
             ),
         ),
-        dead_letters=SampleDeadLetters(dead_letter()),
+        dead_letters=_dead_letters(),
     )
 
 
@@ -91,6 +92,16 @@ def evil_site() -> Site:
             message(name=EVIL_TEXT, subject=EVIL_TEXT, text=EVIL_TEXT, html=EVIL_MAIL)
         ),
         dead_letters=SampleDeadLetters(dead_letter(EVIL_TEXT)),
+    )
+
+
+def _dead_letters() -> SampleDeadLetters:
+    return SampleDeadLetters(
+        dead_letter(),
+        dead_letter("The mailbox is full: 452 4.2.2", Kind.DELIVERY, minutes=40),
+        dead_letter("the worker died during the call", Kind.DELIVERY, in_doubt=True, minutes=60),
+        dead_letter("workflow welcome has no step 3", Kind.NOTIFICATION, minutes=300),
+        dead_letter("ZeroDivisionError: division by zero", Kind.EVENT, minutes=60 * 30),
     )
 
 

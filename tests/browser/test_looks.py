@@ -24,6 +24,12 @@ SCENES: dict[str, tuple[Callable[[], Site], Callable[[Site], str]]] = {
     "outbox": (busy_site, lambda _site: "/outbox"),
     "outbox-empty": (empty_site, lambda _site: "/outbox"),
     "message": (busy_site, lambda site: f"/outbox/{site.outbox.messages[0].id}"),
+    "letters": (busy_site, lambda _site: "/dead-letters"),
+    "letters-empty": (empty_site, lambda _site: "/dead-letters"),
+    "letter": (
+        busy_site,
+        lambda site: f"/dead-letters/delivery/{site.dead_letters.letters[2].id}",
+    ),
     "access-without-keys": (empty_site, lambda _site: "/login"),
     "access": (locked_site, lambda _site: "/login?next=/outbox"),
     "not-found": (empty_site, lambda _site: "/outbox/nothing"),

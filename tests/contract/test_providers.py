@@ -6,19 +6,22 @@ from dataclasses import replace
 
 import pytest
 
+from tests.servers.http import HttpEndpoint
 from tests.servers.smtp import SmtpSink
 from tidings.channels.console import ConsoleProvider
 from tidings.channels.email.smtp import build
+from tidings.channels.http.http import CheckingHttpProvider
+from tidings.channels.http.http import build as build_http
 from tidings.channels.in_app import InAppProvider
 from tidings.channels.recording import RecordingProvider
 from tidings.channels.registry import ProviderPorts
 from tidings.core.clock import SystemClock
 from tidings.core.errors import PermanentError, TransientError, Unavailable
 from tidings.core.models import IN_APP, Message
-from tidings.core.ports import Provider
+from tidings.core.ports import CheckingProvider, Provider
 from tidings.inbox.service import InboxService
 from tidings.store.sqlite import SqliteStore
-from tidings.testing.provider_contract import ProviderContract
+from tidings.testing.provider_contract import CheckingProviderContract, ProviderContract
 from tidings.users.service import UserService
 
 
@@ -134,3 +137,24 @@ class TestSmtp(ProviderContract):
 
     async def received(self) -> list[str]:
         return [mail["Message-ID"].split("@")[0].lstrip("<") for mail in self.server.mails]
+
+
+class TestHttp(CheckingProviderContract):
+    @pytest.fixture
+    async def endpoint(self) -> AsyncIterator[HttpEndpoint]:
+        async with HttpEndpoint().serving() as endpoint:
+            yield endpoint
+
+    @pytest.fixture
+    async def provider(self, endpoint: HttpEndpoint) -> AsyncIterator[CheckingProvider]:
+        self.server = endpoint
+        nowhere = KeepingOutbox()
+        ports = ProviderPorts(outbox=nowhere, feed=nowhere, email_from="news@shop.example")
+        options = {"url": endpoint.url, "check_url": endpoint.check_url, "timeout": "20"}
+        provider = build_http(options, ports)
+        assert isinstance(provider, CheckingHttpProvider)
+        yield provider
+        await provider.aclose()
+
+    async def received(self) -> list[str]:
+        return list(self.server.taken)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from tests.faults.proxy_ways import OPEN, Cut, Direction, Pump, Way
 from tests.faults.resets import reset as reset_by_rst
@@ -123,11 +123,26 @@ class FaultProxy:
         return await asyncio.open_connection("127.0.0.1", self._target)
 
 
-def postgres_through(proxy: FaultProxy, url: str) -> str:
-    """The address of the same database, by way of the proxy."""
+def target_of(url: str) -> Target:
+    """Where the PostgreSQL or the Redis of a URL listens."""
     parts = urlsplit(url)
-    netloc = f"{parts.netloc}127.0.0.1:{proxy.port}"
-    return urlunsplit(parts._replace(netloc=netloc, query="sslmode=disable"))
+    if parts.scheme == "unix":
+        return Path(parts.path)
+    if folder := dict(parse_qsl(parts.query)).get("host"):
+        return Path(folder) / ".s.PGSQL.5432"
+    assert parts.port is not None, "name the port of the server"
+    return parts.port
+
+
+def through(proxy: FaultProxy, url: str) -> str:
+    """The same database or Redis, by way of the proxy."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"redis://127.0.0.1:{proxy.port}/0"
+    user = parts.netloc.rpartition("@")[0]
+    netloc = f"{user}@127.0.0.1:{proxy.port}" if user else f"127.0.0.1:{proxy.port}"
+    query = "sslmode=disable" if parts.scheme.startswith("postgres") else ""
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
 async def _hang_up_all(writers: Sequence[asyncio.StreamWriter], *, reset: bool) -> None:

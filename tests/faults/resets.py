@@ -10,6 +10,6 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 def reset(transport: asyncio.Transport | asyncio.WriteTransport) -> None:
     """End it at once: over TCP by RST."""
     end = transport.get_extra_info("socket")
-    if end is not None and end.family == socket.AF_INET:
+    if not transport.is_closing() and end.family == socket.AF_INET:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     transport.abort()

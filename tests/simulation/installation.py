@@ -33,6 +33,7 @@ from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
 from tidings.notification_worker import NotificationWorker
 from tidings.notifications.admission import Admission
+from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.intake import Intake
 from tidings.notifications.service import NotificationService
 from tidings.settings import Settings
@@ -184,6 +185,17 @@ class Installation:
         templates, workflows = known_definitions()
         keyring = Keyring(store, clock=clock)
         providers = {"email": ("vendor", SimulatedProvider(world, process))}
+        intake = Intake(
+            store=store,
+            bus=bus,
+            workflows=workflows,
+            admission=Admission(limit=1_000_000, count=_nothing_waits, metrics=metrics),
+            clock=clock,
+            ids=ids,
+            metrics=metrics,
+        )
+        audit = AuditLog(store, clock=clock, ids=ids)
+        letters = DeadLetters(store, clock=clock)
         return System(
             settings=settings,
             clock=clock,
@@ -196,15 +208,7 @@ class Installation:
             users=users,
             templates=templates,
             workflows=workflows,
-            intake=Intake(
-                store=store,
-                bus=bus,
-                workflows=workflows,
-                admission=Admission(limit=1_000_000, count=_nothing_waits, metrics=metrics),
-                clock=clock,
-                ids=ids,
-                metrics=metrics,
-            ),
+            intake=intake,
             notifications=NotificationService(
                 store=store,
                 bus=bus,
@@ -236,9 +240,9 @@ class Installation:
             keys=KeyService(store, clock=clock, changed=keyring.forget),
             keyring=keyring,
             sessions=Sessions(INSTALLATION.address_key),
-            audit=AuditLog(store, clock=clock, ids=ids),
+            audit=audit,
             outbox=Outbox(store, clock=clock, ids=ids),
-            dead_letters=DeadLetters(store, clock=clock),
+            dead_letters=DeadLetterService(letters, intake=intake, audit=audit, clock=clock),
             providers=providers,
             stopping=stopping,
         )

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from tests.system.house import House, open_house
 from tidings.channels.recording import RecordingProvider
 from tidings.core.ids import Ids
+from tidings.core.integrations import Integration
 from tidings.core.models import (
     REGISTERED_USER,
     USER_CHANNEL,
@@ -18,10 +19,13 @@ from tidings.core.models import (
     Message,
     Receipt,
 )
-from tidings.core.ports import Provider, Store
+from tidings.core.ports import Provider, SharedState, Store
 from tidings.core.work import Acceptance, Registration
+from tidings.delivery.courier import Templates
+from tidings.delivery.pace import Pace
 from tidings.delivery.retry import exponential
 from tidings.delivery.service import DeliveryService
+from tidings.memory_bus.shared_state import MemorySharedState
 from tidings.store import schema
 from tidings.store.sqlite import SqliteStore
 from tidings.testing.clock import MovableClock
@@ -67,19 +71,29 @@ class PostOffice:
     provider: RecordingProvider = field(default_factory=RecordingProvider)
 
     def service(
-        self, *, provider: Provider | None = None, store: Store | None = None, **options: Any
+        self,
+        *,
+        provider: Provider | None = None,
+        integrations: Sequence[Integration] = (),
+        store: Store | None = None,
+        shared: SharedState | None = None,
+        bus: Any = None,
+        templates: Templates | None = None,
+        **pace: Any,
     ) -> DeliveryService:
-        """A delivery service of one more worker."""
+        """A delivery service of one more worker, by one provider or by several integrations."""
+        alone = Integration(name="test", provider=provider or self.provider)
         return DeliveryService(
             store=store or self.store,
-            bus=options.pop("bus", self.house.bus),
-            templates=options.pop("templates", self.house.templates),
-            providers={"email": ("test", provider or self.provider)},
+            bus=bus or self.house.bus,
+            shared=shared or MemorySharedState(clock=self.clock),
+            templates=templates or self.house.templates,
+            integrations={"email": integrations or [alone]},
             retry=exponential(chance=lambda: 0.0),
             metrics=self.house.metrics,
             clock=self.clock,
             reject_address=self.house.users.reject_address,
-            **options,
+            pace=Pace(**pace),
         )
 
     async def plan_welcomes(self, count: int = 1) -> list[str]:

@@ -297,7 +297,7 @@ async def test_registering_is_public(system: NotificationSystem, app: FastAPI) -
     assert answer.status_code == 202
 
 
-async def test_what_admins_do_is_audited_with_who_did_it_and_what_others_do_is_not(
+async def test_what_admins_do_is_audited_and_what_was_called_off_but_nothing_else(
     system: NotificationSystem, app: FastAPI
 ) -> None:
     root = await make(system, Scope.ADMIN, name="root")
@@ -307,12 +307,14 @@ async def test_what_admins_do_is_audited_with_who_did_it_and_what_others_do_is_n
         await http.post("/v1/keys", json={"name": "shop", "scopes": ["trigger"]})
         await http.put("/v1/workflows/welcome", json={"nonsense": 1})
         await http.put("/v1/users/ann", json={})
+        await http.post("/v1/cancellations", json={"cancel_key": "order-7"})
         await http.get("/v1/keys")
         entries = (await http.get("/v1/audit")).json()["entries"]
     async with asking(app, reader.token) as http:
         assert (await http.post("/v1/keys", json={})).status_code == 403
 
     assert [(one["action"], one["status"], one["actor"]) for one in entries] == [
+        ("POST /v1/cancellations", 200, f"key {root.key.id} (root)"),
         ("PUT /v1/workflows/welcome", 422, f"key {root.key.id} (root)"),
         ("POST /v1/keys", 201, f"key {root.key.id} (root)"),
     ]

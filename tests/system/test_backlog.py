@@ -12,7 +12,7 @@ from tests.system.troubled_store import TroubledStore
 from tidings.core.clock import SystemClock
 from tidings.core.metrics import Metrics
 from tidings.core.ports import Store
-from tidings.store.backlog import MOST, PINNED, Backlog, Due, backlog_query
+from tidings.store.backlog import MOST, PINNED, Backlog, Due, backlog_query, waiting_query
 from tidings.store.postgres import PostgresStore
 from tidings.store.schema import deliveries, events
 
@@ -47,6 +47,14 @@ async def test_what_is_due_is_counted_by_kind_channel_and_lane(store: Store) -> 
     assert places["events", "", "normal"] == (2, NOON)
     assert places["deliveries", "email", "normal"] == (2, NOON)
     assert places["deliveries", "email", "critical"] == (0, None)
+
+
+async def test_what_waits_in_all_is_counted_up_to_a_bound_due_or_not(store: Store) -> None:
+    await add_work(store, NOON, NOON + timedelta(days=9_000))
+    backlog = Backlog(store, metrics=Metrics(), channels=["email"])
+
+    assert await backlog.waiting(100) == 4
+    assert await backlog.waiting(3) == 3
 
 
 async def test_the_gauges_tell_how_many_and_for_how_long(store: Store) -> None:
@@ -92,14 +100,15 @@ async def test_a_hundred_thousand_rows_waiting_are_read_from_the_indexes_alone(
 ) -> None:
     store = await PostgresStore.open(postgres_url, clock=SystemClock())
     await store.run(grow)
-    fresh = await store.run(explain)
+    fresh = await store.run(explain), await store.run(explain_waiting)
     await store.run(lambda connection: connection.exec_driver_sql("ANALYZE"))
-    counted = await store.run(explain)
+    counted = await store.run(explain), await store.run(explain_waiting)
     await store.aclose()
 
-    for plan in (fresh, counted):
-        assert list(scans(plan)) == []
-        assert {"events_due", "notifications_due", "deliveries_due"} <= indexes(plan)
+    for due, waiting in (fresh, counted):
+        assert list(scans(due)) + list(scans(waiting)) == []
+        assert {"events_due", "notifications_due", "deliveries_due"} <= indexes(due)
+        assert indexes(waiting) == {"events_due", "deliveries_due"}
 
 
 def test_the_checker_sees_a_scan() -> None:
@@ -121,7 +130,18 @@ def explain(connection: sa.Connection) -> Mapping[str, Any]:
     query = backlog_query(["email"])
     now = datetime.now(UTC) + timedelta(minutes=1)
     assert max(row[3] for row in connection.execute(query, {"now": now})) == min(WAITING, MOST)
-    compiled = query.params(now=now).compile(connection, compile_kwargs={"literal_binds": True})
+    return plan_of(connection, query.params(now=now))
+
+
+def explain_waiting(connection: sa.Connection) -> Mapping[str, Any]:
+    """The plan of what counts everything that waits."""
+    for statement in PINNED:
+        connection.execute(sa.text(statement))
+    return plan_of(connection, waiting_query(WAITING))
+
+
+def plan_of(connection: sa.Connection, query: sa.CompoundSelect[Any]) -> Mapping[str, Any]:
+    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
     found: Any = connection.scalar(sa.text(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}"))
     [plan] = json.loads(found) if isinstance(found, str) else found
     return dict(plan["Plan"])

@@ -22,9 +22,9 @@ async def system() -> AsyncIterator[System]:
 
 
 def sent(system: System) -> int:
-    _, provider = system.providers["email"]
-    assert isinstance(provider, RecordingProvider)
-    return len(provider.messages)
+    (integration,) = system.providers["email"]
+    assert isinstance(integration.provider, RecordingProvider)
+    return len(integration.provider.messages)
 
 
 async def test_the_bell_wakes_it_and_stopping_ends_it(system: System) -> None:

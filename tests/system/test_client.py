@@ -53,6 +53,36 @@ async def test_the_client_hears_what_happened_to_one_notification(fleet: Fleet) 
     assert kinds == [("decision", "send"), ("attempt", "sent"), ("end", "sent")]
 
 
+async def test_what_was_asked_for_can_be_called_off(fleet: Fleet) -> None:
+    nothing = {"events": 0, "notifications": 0, "deliveries": 0, "under_way": 0}
+    async with AsyncClient(fleet.url) as client:
+        await client.users.put("gil", email="gil@example.com")
+        event_id = await client.trigger("ORDERED", "gil", cancel_key="order-7")
+        await client.settled(event_id)
+
+        assert await client.cancel(cancel_key="order-7") == nothing
+        assert await client.cancel(event_id=event_id) == nothing
+        with pytest.raises(NotFound):
+            await client.cancel(event_id="unheard-of")
+
+    said = tidings("cancel", "--key", "order-7", "--url", fleet.url)
+    assert said.stdout == "Called off: 0 events, 0 notifications, 0 deliveries.\n"
+    assert tidings("cancel", "--event", "unheard-of", "--url", fleet.url).returncode == 1
+
+
+async def test_an_address_is_put_on_the_list_and_taken_off_again(fleet: Fleet) -> None:
+    async with AsyncClient(fleet.url) as client:
+        kept = await client.suppressions.put("email", "Hal@example.com", reason="complaint")
+        saved = await client.users.put("hal", email="hal@example.com")
+
+        assert saved["email_status"] == "suppressed"
+        assert await client.suppressions.find("email", "hal@example.com") == kept
+        assert await client.suppressions.get(kept["id"]) == kept
+        assert kept in await client.suppressions.list()
+        assert await client.suppressions.lift(kept["id"]) == kept
+        assert (await client.users.get("hal"))["email_status"] == "active"
+
+
 async def test_refusals_are_the_errors_of_the_system_in_process(fleet: Fleet) -> None:
     async with AsyncClient(fleet.url) as client:
         with pytest.raises(NotFound) as unknown:

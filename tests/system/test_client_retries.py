@@ -104,6 +104,13 @@ async def test_a_key_that_is_given_is_the_one_that_is_sent() -> None:
     assert told.asked[0].headers["idempotency-key"] == "order-7"
 
 
+async def test_an_answer_that_was_cut_is_asked_for_again() -> None:
+    async with talk(DONE[:-5], DONE) as told:
+        assert await told.client.trigger("ORDERED", "u1") == "e1"
+
+    assert len(told.asked) == 2
+
+
 @pytest.mark.parametrize("name", ONCE)
 async def test_what_is_not_the_same_twice_is_sent_once(name: str) -> None:
     async with talk(SILENCE, DONE) as told:

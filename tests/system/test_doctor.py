@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.servers.http import HttpEndpoint
 from tests.servers.ports import free_port
 from tests.servers.smtp import ScriptedServer, SmtpSink
 from tests.system.findings import by_check, faults
@@ -160,6 +161,33 @@ async def test_a_mail_server_without_starttls_is_told(smtp: pytest.MonkeyPatch) 
         findings = await examine()
 
     assert "STARTTLS" in by_check(findings)["mail server"].found
+
+
+@pytest.fixture
+def http(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("TIDINGS_EMAIL_PROVIDER", "http")
+    monkeypatch.setenv("TIDINGS_HTTP_TOKEN", SECRET)
+    return monkeypatch
+
+
+async def test_an_endpoint_is_reached_and_sent_nothing(http: pytest.MonkeyPatch) -> None:
+    async with HttpEndpoint().serving() as endpoint:
+        http.setenv("TIDINGS_HTTP_URL", endpoint.url)
+        findings = await examine()
+
+    assert faults(findings) == {}
+    assert [(one.method, one.body) for one in endpoint.requests] == [("OPTIONS", b"")]
+    assert "404" in by_check(findings)["HTTP endpoint"].found
+
+
+async def test_an_endpoint_that_is_down_is_told(http: pytest.MonkeyPatch) -> None:
+    http.setenv("TIDINGS_HTTP_URL", f"http://127.0.0.1:{free_port()}/{SECRET}")
+
+    findings = await examine()
+
+    assert faults(findings) == {"HTTP endpoint": Level.FAILURE}
+    assert "TIDINGS_HTTP_URL" in by_check(findings)["HTTP endpoint"].remedy
+    assert SECRET not in str(findings)
 
 
 async def test_a_wrong_option_of_the_provider_is_a_finding(smtp: pytest.MonkeyPatch) -> None:

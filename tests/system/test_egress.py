@@ -1,11 +1,14 @@
 """The one way out, against a server that answers as servers may."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.servers.http import HttpEndpoint, say_nothing
 from tests.servers.ports import free_port
+from tests.servers.smtp import server_context
 from tests.system.scripted import SILENCE, scripted
 from tidings.core.errors import InvalidInput, OutcomeUnknown, Unavailable
 from tidings.egress.http import ANSWER_LIMIT, HttpClient
@@ -23,6 +26,13 @@ async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
                 await writer.drain()
         case b"/endless":
             writer.write(HEAD % (10 * ANSWER_LIMIT) + b"x" * (2 * ANSWER_LIMIT))
+        case b"/cut":
+            writer.write(HEAD % 10 + b"half")
+        case b"/packed":
+            packed = gzip.compress(b"x" * 1000)
+            writer.write(
+                HEAD.replace(b"X-Way: out", b"Content-Encoding: gzip") % len(packed) + packed
+            )
         case b"/elsewhere":
             writer.write(b"HTTP/1.1 302 Found\r\nLocation: /pieces\r\nContent-Length: 0\r\n\r\n")
         case b"/silence":
@@ -49,6 +59,45 @@ async def test_an_answer_without_end_is_cut_off(url: str) -> None:
         answer = await client.request("GET", f"{url}/endless")
 
     assert len(answer.body) == ANSWER_LIMIT
+    assert not answer.lost
+
+
+async def test_a_body_that_was_cut_is_told_as_lost_and_the_status_stands(url: str) -> None:
+    async with HttpClient() as client:
+        answer = await client.request("GET", f"{url}/cut")
+
+    assert (answer.status, answer.body, answer.lost) == (200, b"half", True)
+
+
+async def test_a_packed_body_stays_packed(url: str) -> None:
+    async with HttpClient() as client:
+        answer = await client.request("GET", f"{url}/packed")
+
+    assert gzip.decompress(answer.body) == b"x" * 1000
+
+
+async def test_a_certificate_that_is_not_trusted_is_unavailable() -> None:
+    async with HttpEndpoint(tls=server_context()).serving() as endpoint, HttpClient() as client:
+        with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
+            await client.request("GET", endpoint.url)
+
+
+async def test_no_connection_in_time_is_unavailable_for_nothing_left_us() -> None:
+    async with (
+        HttpEndpoint(unread=say_nothing).serving() as endpoint,
+        HttpClient(timeout=0.2) as client,
+    ):
+        with pytest.raises(Unavailable, match="no connection in time"):
+            await client.request("POST", endpoint.url.replace("http:", "https:"))
+
+
+async def test_an_error_names_the_host_and_never_the_path_or_a_login(url: str) -> None:
+    secret = url.replace("//", "//me:password@") + "/silence?key=secret"
+    async with HttpClient(timeout=0.2) as client:
+        with pytest.raises(OutcomeUnknown) as raised:
+            await client.request("POST", secret)
+
+    assert str(raised.value).startswith(f"POST {url} got no answer")
 
 
 async def test_a_redirect_is_an_answer_not_an_order(url: str) -> None:

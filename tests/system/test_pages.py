@@ -135,8 +135,8 @@ async def test_dead_letters_are_shown_with_their_reason(
 
     after = (await http.get("/dashboard")).text
 
-    assert "Dead letters" not in before
-    assert "Dead letters" in after
+    assert "What came to nothing." not in before
+    assert "What came to nothing." in after
     assert "not &lt;b&gt;JSON&lt;&#x2f;b&gt;" in after
 
 

@@ -166,7 +166,7 @@ STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
             each("now()", "timestamptz"),
             each("'normal'", "text"),
             each("NULL", "text"),
-            *[text_ids("new")] * 3,
+            *[text_ids("new")] * 4,
         ],
         "users_pkey",
     ),

@@ -15,6 +15,8 @@ from tests.compose import COMPOSE_FILE, ROOT, read_services
 from tests.unit import compose_checks as checks
 from tests.unit.test_docs import as_shown
 from tidings.channels.email.smtp_options import PREFIX, SmtpOptions
+from tidings.channels.http.options import PREFIX as HTTP_PREFIX
+from tidings.channels.http.options import HttpOptions
 from tidings.channels.options import read_options
 from tidings.cli import app
 from tidings.core.errors import ConfigurationError
@@ -27,6 +29,7 @@ SERVICES = read_services(TEXT)
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 SMTP_OPTIONS = [f"{PREFIX}{field.name.upper()}" for field in fields(SmtpOptions)]
+HTTP_OPTIONS = [f"{HTTP_PREFIX}{field.name.upper()}" for field in fields(HttpOptions)]
 #: what compose itself puts in, and no process of ours reads
 COMPOSE_VARIABLES = ["POSTGRES_PASSWORD"]
 OURS = sorted(name for name, service in SERVICES.items() if service.is_ours)
@@ -153,7 +156,7 @@ def test_the_base_image_is_pinned_by_a_whole_version() -> None:
 
 
 def test_the_example_of_an_environment_has_every_setting_with_its_default() -> None:
-    others = [*SMTP_OPTIONS, *COMPOSE_VARIABLES]
+    others = [*SMTP_OPTIONS, *HTTP_OPTIONS, *COMPOSE_VARIABLES]
 
     assert checks.wrong_example(ENV_EXAMPLE, defaults(), others=others) == []
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidings.api.audit import AuditLog
 from tidings.api.keyring import Keyring
 from tidings.api.problems import answer_error
-from tidings.api.scopes import READING, asked_path, needed_scope
+from tidings.api.scopes import asked_path, is_audited, needed_scope, takes_session
 from tidings.api.sessions import COOKIE, Sessions
 from tidings.core import keys
 from tidings.core.clock import Clock
@@ -20,6 +20,8 @@ from tidings.core.logs import get_logger
 
 #: where the gate leaves who asks, for routes that write it down
 ACTOR = "tidings.actor"
+#: and whether that one may do everything, for pages that offer it
+MAY_ALL = "tidings.may_all"
 NOBODY = "nobody (no key is configured)"
 
 _LONGEST_PATH = 500
@@ -60,10 +62,11 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        needed = needed_scope(scope.get("method", "GET"), asked_path(scope))
+        method, path = scope.get("method", "GET"), asked_path(scope)
+        needed = needed_scope(method, path)
         try:
             scope[ACTOR] = await self._admit(scope, needed)
-            if needed is keys.Scope.ADMIN and scope.get("method", "GET") not in READING:
+            if is_audited(method, path, needed):
                 send = await self._audited(scope, send)
         except TidingsError as error:
             await _refuse(scope, receive, send, error)
@@ -81,10 +84,12 @@ class Gate:
                     "there by `tidings keys create`, or set TIDINGS_ALLOW_UNAUTHENTICATED=1 where "
                     "the network is yours alone"
                 )
+            scope[MAY_ALL] = True
             return NOBODY
         if needed is None:
             return NOBODY
         key = await self._key(scope, needed)
+        scope[MAY_ALL] = key.allows(keys.Scope.ADMIN)
         if not key.allows(needed):
             raise Forbidden(f"this needs a key with the scope {needed}")
         return f"key {key.id} ({key.name})"
@@ -93,7 +98,7 @@ class Gate:
         kind, _, token = _header(scope, b"authorization").partition(" ")
         if kind.lower() == "bearer":
             return await self._keyring.by_token(token.strip())
-        if needed is keys.Scope.READ and not _is_cross_site(scope):
+        if takes_session(needed, asked_path(scope)) and not _is_cross_site(scope):
             key_id = self._sessions.key_id(
                 HTTPConnection(scope).cookies.get(COOKIE, ""), self._clock.now()
             )

@@ -13,7 +13,9 @@ _ADMINS_OWN = ("/v1/keys", "/v1/audit")
 #: methods that change nothing
 READING = frozenset({"GET", "HEAD"})
 #: asks by POST, so that what is looked for stays out of logs
-_SEARCHES = frozenset({"/outbox"})
+_SEARCHES = frozenset({"/outbox", "/dead-letters", "/v1/suppressions/find"})
+#: where a page changes something by itself, so that its reader's session must do
+_PAGE_ACTIONS = "/dead-letters/"
 #: what an application needs: to say what happened, and to whom
 _TRIGGERING = (
     ("POST", "/v1/events"),
@@ -21,7 +23,12 @@ _TRIGGERING = (
     ("POST", "/v1/cancellations"),
     ("POST", "/v1/users/"),
     ("PUT", "/v1/users/"),
+    ("PUT", "/v1/suppressions"),
 )
+
+
+#: what keeps messages from people, or lets them through again: asked about later, whoever did it
+_AUDITED = ("/v1/cancellations", "/v1/suppressions")
 
 
 def asked_path(scope: Mapping[str, Any]) -> str:
@@ -40,3 +47,15 @@ def needed_scope(method: str, path: str) -> Scope | None:
         return Scope.READ
     triggers = any(method == one and path.startswith(start) for one, start in _TRIGGERING)
     return Scope.TRIGGER if triggers else Scope.ADMIN
+
+
+def is_audited(method: str, path: str, needed: Scope | None) -> bool:
+    """Whether it is written down who asked for it: what changes something and not for itself."""
+    if method in READING or needed is Scope.READ:
+        return False
+    return needed is Scope.ADMIN or path.startswith(_AUDITED)
+
+
+def takes_session(needed: Scope, path: str) -> bool:
+    """Whether a page's session may stand for its key: to read, and where a page has buttons."""
+    return needed is Scope.READ or path.startswith(_PAGE_ACTIONS)

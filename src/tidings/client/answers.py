@@ -144,6 +144,15 @@ class User(TypedDict):
     consent_version: int
 
 
+class Suppression(TypedDict):
+    """An address nothing is sent to; which one only the id, a keyed hash, tells."""
+
+    id: str
+    channel: str
+    reason: str
+    created_at: str
+
+
 class PreferenceItem(TypedDict):
     """Whether the user wants a workflow on a channel; either may be `*`."""
 
@@ -271,6 +280,63 @@ class NewKey(Key):
     """A key just made: `key` is what to send, and is shown only now."""
 
     key: str
+
+
+KindName = Literal["event", "notification", "delivery", "bus_entry"]
+
+
+class DeadLetter(TypedDict):
+    """One thing that came to nothing, and why; what does not apply to its kind is None."""
+
+    kind: KindName
+    id: str
+    at: str
+    reason: str | None
+    rule: str | None
+    event_id: str | None
+    type: str | None
+    user_id: str | None
+    workflow: str | None
+    channel: str | None
+    provider: str | None
+    bus_channel: str | None
+    in_doubt: bool
+
+
+class Attempt(TypedDict):
+    """One provider call of a delivery."""
+
+    epoch: int
+    provider: str
+    outcome: str
+    fenced: bool
+    error: str | None
+    provider_id: str | None
+    started_at: str
+    finished_at: str | None
+    route: str | None
+
+
+class InspectedDeadLetter(DeadLetter):
+    """A dead letter with all that is known of it."""
+
+    details: dict[str, Any]
+    attempts: list[Attempt]
+
+
+class DeadLetterList(TypedDict):
+    """Dead letters, newest first; `next` is what `before` must be for those that follow."""
+
+    dead_letters: list[DeadLetter]
+    next: str | None
+
+
+class Replayed(TypedDict):
+    """What one call replayed, and where to go on; None where nothing is left."""
+
+    replayed: int
+    left: int
+    next: str | None
 
 
 class Preference(Protocol):

@@ -7,8 +7,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, NotificationTimeline
+from tidings.client.dead_letters import DeadLetters
 from tidings.client.problems import part_of
 from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
+from tidings.client.suppressions import Suppressions
 from tidings.client.transport import DEFAULT_URL, Pause, Transport, path_of
 from tidings.core.clock import Clock
 from tidings.core.models import UNDER_WAY, USER_CHANNEL, EventState
@@ -38,10 +40,12 @@ class AsyncClient:
             url, api_key=api_key, timeout=timeout, retries=retries, clock=clock, pause=pause
         )
         self.users = Users(self._transport)
+        self.suppressions = Suppressions(self._transport)
         self.workflows = Workflows(self._transport)
         self.templates = Templates(self._transport)
         self.feed = Feed(self._transport)
         self.keys = Keys(self._transport)
+        self.dead_letters = DeadLetters(self._transport)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._transport.url!r})"

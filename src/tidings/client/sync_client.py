@@ -7,6 +7,8 @@ from typing import Any, Self
 from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, NotificationTimeline
 from tidings.client.async_client import AsyncClient
 from tidings.client.loop_thread import LoopThread
+from tidings.client.suppressions import SyncSuppressions
+from tidings.client.sync_dead_letters import SyncDeadLetters
 from tidings.client.sync_resources import (
     SyncFeed,
     SyncKeys,
@@ -40,10 +42,12 @@ class Client:
         )
         self._thread = LoopThread(type(self).__name__)
         self.users = SyncUsers(self._client.users, self._thread)
+        self.suppressions = SyncSuppressions(self._client.suppressions, self._thread)
         self.workflows = SyncWorkflows(self._client.workflows, self._thread)
         self.templates = SyncTemplates(self._client.templates, self._thread)
         self.feed = SyncFeed(self._client.feed, self._thread)
         self.keys = SyncKeys(self._client.keys, self._thread)
+        self.dead_letters = SyncDeadLetters(self._client.dead_letters, self._thread)
 
     def __repr__(self) -> str:
         return repr(self._client).removeprefix("Async")

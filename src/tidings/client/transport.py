@@ -115,7 +115,7 @@ class Transport:
         except Unavailable as error:
             raise Unavailable(f"{error}. Is it running? `tidings up` starts it.") from error
         if answer.lost:
-            raise OutcomeUnknown(f"{method} {self.url}{path} was answered in part only")
+            raise OutcomeUnknown(f"{method} {self.url} was answered in part only")
         return content_of(answer, now=self._clock.now())
 
 

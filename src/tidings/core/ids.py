@@ -52,6 +52,11 @@ def address_user_id(key: bytes, address: str) -> str:
     return "u_" + base64.b32encode(digest).decode().rstrip("=").lower()
 
 
+def address_hash(key: bytes, channel: str, address: str) -> str:
+    """What stands for a normalised address where the address itself must not be kept."""
+    return hmac.new(key, f"{channel}\x00{address}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
 def is_uuid(text: str) -> bool:
     """Whether a text is a UUID in its usual form."""
     try:

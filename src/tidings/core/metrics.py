@@ -63,6 +63,7 @@ class Metrics:
             ["channel"],
             registry=self.registry,
         )
+        self._add_integrations()
         self.dead_letters = Counter(
             "tidings_dead_letters",
             "Bus entries buried",
@@ -78,6 +79,27 @@ class Metrics:
         self.unpublished = Counter(
             "tidings_events_unpublished",
             "Accepted events the bus could not take; they are delivered all the same",
+            registry=self.registry,
+        )
+
+    def _add_integrations(self) -> None:
+        labels = ["channel", "provider"]
+        self.integration_state = Gauge(
+            "tidings_integration_state",
+            "Whether it is called: 0 freely, 1 on trial, 2 not at all",
+            labels,
+            registry=self.registry,
+        )
+        self.integration_share = Gauge(
+            "tidings_integration_share",
+            "Its part of the channel's calls, in points of a hundred",
+            labels,
+            registry=self.registry,
+        )
+        self.leave_wait_seconds = Counter(
+            "tidings_leave_wait_seconds",
+            "Time in which there was room to send and no integration might be called",
+            ["channel"],
             registry=self.registry,
         )
 

@@ -28,6 +28,10 @@ from tidings.core.work import (
 
 Result = TypeVar("Result")
 
+Change = Callable[[float, bytes | None], tuple[bytes, Result]]
+"""Makes a value anew, of the time in seconds and the old value, with an answer; pure, for it may
+be asked more than once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
@@ -83,6 +87,21 @@ class EventBus(Protocol):
         ...
 
 
+class SharedState(Protocol):
+    """Small values that all workers see and change one at a time; lossy: what is idle is forgotten.
+
+    Its clock is one for all workers, shifted by ours.
+    """
+
+    async def change(self, key: str, change: Change[Result]) -> Result:
+        """Put `change`'s new value in the old one's place; raises Unavailable."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
 class Provider(Protocol):
     """Carries one message to one address, or raises a DeliveryError that decides what is next."""
 
@@ -101,8 +120,8 @@ class Provider(Protocol):
 
 
 @runtime_checkable
-class Finder(Protocol):
-    """What a provider may offer besides: it can tell whether a message was taken."""
+class CheckingProvider(Provider, Protocol):
+    """One whose vendor can be asked what became of a message; no provider need be that."""
 
     async def find(self, message: Message) -> Receipt | None:
         """The receipt of a message that was taken.

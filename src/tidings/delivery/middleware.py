@@ -6,7 +6,7 @@ import time
 from tidings.core.errors import DeliveryError, OutcomeUnknown, TransientError
 from tidings.core.metrics import Metrics
 from tidings.core.models import Message, Receipt
-from tidings.core.ports import Find, Finder, Middleware, Provider, Send
+from tidings.core.ports import CheckingProvider, Find, Middleware, Provider, Send
 from tidings.core.quiet_log import QuietLog
 from tidings.delivery.outcomes import SENT, attempt_outcome
 
@@ -65,7 +65,7 @@ def _clean(receipt: object, message: Message, quiet_log: QuietLog) -> Receipt:
 
 def contained_find(provider: Provider, *, seconds: float, quiet_log: QuietLog) -> Find | None:
     """How a provider is asked whether it has a message, or None where it can't be asked."""
-    if not isinstance(provider, Finder):
+    if not isinstance(provider, CheckingProvider):
         return None
     find = provider.find
 

@@ -7,7 +7,7 @@ from tidings.core.models import DeliveryState, Lane, Recipient
 from tidings.core.policy import EXPIRED, out_of_date
 from tidings.core.work import Claimed
 from tidings.store.settling import CANCELLED
-from tidings.users.consent import consent
+from tidings.users.consent import SUPPRESSED, consent, suppressed_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,8 @@ def _unwanted(claimed: Claimed) -> Refusal | None:
     recipient = claimed.recipient
     if recipient is None:
         return _suppressed("user_gone", "The user was deleted after this was planned.")
+    if claimed.address in recipient.suppressed.get(claimed.channel, ()):
+        return _suppressed(SUPPRESSED, suppressed_words(claimed.channel))
     if claimed.address not in recipient.reached_by(claimed.channel):
         return _suppressed(
             "address_gone", f"The {claimed.channel} address is no longer one of the user's."

@@ -2,34 +2,40 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
+from tidings.core.bell import Bell
 from tidings.core.clock import Clock
 from tidings.core.errors import ConfigurationError
 from tidings.core.ids import Ids
+from tidings.core.integrations import Integration
 from tidings.core.metrics import Metrics
-from tidings.core.ports import EventBus, Provider, RetryPolicy, Store
+from tidings.core.ports import EventBus, RetryPolicy, SharedState, Store
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import Claimed, ClaimRequest
-from tidings.delivery.courier import Courier, Templates
+from tidings.delivery.building import Workshop
+from tidings.delivery.channel import Channel
+from tidings.delivery.courier import Templates
 from tidings.delivery.hold import Hold
-from tidings.delivery.middleware import contained_find, containment, metered, timeout, wrapped
 from tidings.delivery.news import News
+from tidings.delivery.pace import USUAL_PACE, Pace
 from tidings.delivery.settler import RejectAddress, Settler
-from tidings.delivery.window import Claim, Window
+from tidings.store.receipts import confirmed
 
 #: seconds for a claim under way when the worker is to stop, and for the last news
 _CLAIM_SECONDS: Final = 0.5
 _NEWS_SECONDS: Final = 1.0
 #: to put down what is in hand when `run` itself is broken off
 _LAST_SECONDS: Final = 0.5
+#: how often the workers agree on how the integrations fare, where nothing is urgent
+_TELL_SECONDS: Final = 0.5
 
 
 class DeliveryService:
     """Sends what is due on its channels: claim, re-check, render, call, settle.
 
-    While a call is under way its lease is renewed every `beat_seconds`; when this process dies,
-    the lease of `lease_seconds` runs out and another takes over. All times are in seconds.
+    While a call is under way its lease is renewed beat by beat; when this process dies, the lease
+    runs out and another takes over.
     """
 
     def __init__(
@@ -37,138 +43,146 @@ class DeliveryService:
         *,
         store: Store,
         bus: EventBus,
+        shared: SharedState,
         templates: Templates,
-        providers: Mapping[str, tuple[str, Provider]],
+        integrations: Mapping[str, Sequence[Integration]],
         retry: RetryPolicy,
         metrics: Metrics,
         clock: Clock,
         ids: Ids | None = None,
         reject_address: RejectAddress | None = None,
-        slots: int = 100,
-        lease_seconds: float = 10.0,
-        beat_seconds: float = 3.0,
-        poll_seconds: float = 1.0,
-        drain_seconds: float = 8.0,
-        call_seconds: float = 330.0,
+        pace: Pace = USUAL_PACE,
     ) -> None:
-        self._drain_seconds = drain_seconds
-        self._lease_seconds = lease_seconds
-        quiet_log = QuietLog("delivery")
+        self._store = store
+        self._pace = pace
+        self._quiet_log = QuietLog("delivery")
+        self._urgent = Bell()
         self._news = News(
             bus=bus,
             source=store.installation.source,
             clock=clock,
             ids=ids or Ids(),
-            quiet_log=quiet_log,
+            quiet_log=self._quiet_log,
         )
         self._hold = Hold(
             store=store,
-            lease_seconds=lease_seconds,
-            beat_seconds=beat_seconds,
-            quiet_log=quiet_log,
+            lease_seconds=pace.lease_seconds,
+            beat_seconds=pace.beat_seconds,
+            quiet_log=self._quiet_log,
         )
-        settler = Settler(
+        workshop = Workshop(
             store=store,
+            shared=shared,
+            templates=templates,
+            retry=retry,
+            hold=self._hold,
+            settler=self._settler(reject_address),
             news=self._news,
-            quiet_log=quiet_log,
-            note_outage=self._hold.note_outage,
-            reject=reject_address,
+            metrics=metrics,
+            clock=clock,
+            quiet_log=self._quiet_log,
+            pace=pace,
+            urgent=self._urgent.ring,
         )
-        self._windows: dict[str, Window] = {}
-        for channel, (name, provider) in providers.items():
-            send = wrapped(
-                provider.send,
-                metered(metrics, channel=channel, provider=name),
-                containment(quiet_log),
-                timeout(call_seconds),
-            )
-            courier = Courier(
-                templates=templates,
-                provider=name,
-                send=send,
-                find=contained_find(provider, seconds=call_seconds, quiet_log=quiet_log),
-                retry=retry,
-                is_sure=self._hold.is_sure,
-                clock=clock,
-                quiet_log=quiet_log,
-            )
-            self._windows[channel] = Window(
-                channel=channel,
-                claim=self._claim_on(channel, name),
-                carry=courier.carry,
-                settle=settler.settle,
-                hold=self._hold,
-                slots=min(slots, provider.concurrency),
-                poll_seconds=poll_seconds,
-                quiet_log=quiet_log,
-                gauge=metrics.in_flight.labels(channel),
-            )
+        self._channels = {
+            name: workshop.channel(name, those) for name, those in integrations.items()
+        }
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The channels there is a provider for."""
-        return tuple(self._windows)
+        """The channels there is an integration for."""
+        return tuple(self._channels)
+
+    @property
+    def leave_in(self) -> float:
+        """Seconds until it is worth another pass where something due was not handled."""
+        return max(channel.leave_in for channel in self._channels.values())
 
     def ring(self) -> None:
         """There may be work: look at once instead of at the next poll."""
-        for window in self._windows.values():
-            window.ring()
+        for channel in self._channels.values():
+            channel.ring()
 
     async def run(self, stopping: asyncio.Event, *, channels: Sequence[str] | None = None) -> None:
         """Deliver until `stopping`, then drain: finish or give back within `drain_seconds`.
 
         Raises ConfigurationError for a channel that no provider serves.
         """
-        windows = self._chosen(channels)
-        heart = asyncio.create_task(self._hold.keep())
+        chosen = self._chosen(channels)
+        kept = [
+            asyncio.create_task(self._hold.keep()),
+            asyncio.create_task(self._keep_telling(chosen)),
+        ]
         try:
-            await self._claim_until(stopping, windows)
-            await self._drain(windows, self._drain_seconds)
+            await self._claim_until(stopping, chosen)
+            await self._drain(chosen, self._pace.drain_seconds)
         finally:
-            await self._drain(windows, _LAST_SECONDS)
-            heart.cancel()
-            await asyncio.wait([heart])
+            await self._drain(chosen, _LAST_SECONDS)
+            for task in kept:
+                task.cancel()
+            await asyncio.wait(kept)
 
     async def work(self, *, channels: Sequence[str] | None = None) -> int:
         """One pass over what is due, as many as there are slots; how many were handled."""
-        handled = 0
-        for window in self._chosen(channels):
-            handled += await window.once()
+        handled, chosen = 0, self._chosen(channels)
+        await self._tell(chosen)
+        for channel in chosen:
+            handled += await channel.once()
+        await self._tell(chosen)
         await self._news.told()
         return handled
 
-    def _chosen(self, channels: Sequence[str] | None) -> Sequence[Window]:
+    async def confirm(self, provider: str, provider_id: str, at: datetime) -> bool:
+        """A vendor says that what it took was delivered; whether that was ours.
+
+        What was sent is delivered from then on; a repeat or a late word changes nothing. Raises
+        Unavailable.
+        """
+        return await self._store.run(
+            lambda connection: confirmed(connection, provider, provider_id, at)
+        )
+
+    def _chosen(self, channels: Sequence[str] | None) -> Sequence[Channel]:
         for channel in channels or ():
-            if channel not in self._windows:
-                served = ", ".join(self._windows) or "none"
+            if channel not in self._channels:
+                served = ", ".join(self._channels) or "none"
                 raise ConfigurationError(
                     f"no provider is set up for the channel {channel!r}: the channels are {served}."
                 )
-        return [self._windows[channel] for channel in channels or self._windows]
+        return [self._channels[channel] for channel in channels or self._channels]
 
-    def _claim_on(self, channel: str, provider: str) -> Claim:
-        async def claim(limit: int) -> Sequence[Claimed]:
-            result = await self._hold.claim(
-                ClaimRequest(
-                    channel=channel, providers=(provider,), limit=limit, lease=self._lease_seconds
-                )
-            )
-            self._news.tell_ended(result.ended)
-            return result.taken
+    def _settler(self, reject_address: RejectAddress | None) -> Settler:
+        return Settler(
+            store=self._store,
+            news=self._news,
+            quiet_log=self._quiet_log,
+            note_outage=self._hold.note_outage,
+            reject=reject_address,
+        )
 
-        return claim
+    async def _keep_telling(self, channels: Sequence[Channel]) -> None:
+        while True:
+            await self._urgent.wait(_TELL_SECONDS)
+            await self._tell(channels)
 
-    async def _claim_until(self, stopping: asyncio.Event, windows: Sequence[Window]) -> None:
+    async def _tell(self, channels: Sequence[Channel]) -> None:
+        for channel in channels:
+            try:
+                await channel.tell()
+            except Exception as error:  # the next time, then; calls don't rest on it
+                self._quiet_log.warning("receipts can't be looked up", reason=str(error))
+
+    async def _claim_until(self, stopping: asyncio.Event, channels: Sequence[Channel]) -> None:
         """A claim that hangs then is broken off; what it took all the same is left to its lease."""
         async with asyncio.TaskGroup() as group:
-            loops = [group.create_task(window.run(stopping)) for window in windows]
+            loops = [group.create_task(channel.run(stopping)) for channel in channels]
             await stopping.wait()
-            for window in windows:
-                window.wake()
+            for channel in channels:
+                channel.wake()
             await asyncio.wait(loops, timeout=_CLAIM_SECONDS)
             for loop in loops:
                 loop.cancel()
 
-    async def _drain(self, windows: Sequence[Window], seconds: float) -> None:
-        await asyncio.gather(*[window.drain(seconds) for window in windows])
+    async def _drain(self, channels: Sequence[Channel], seconds: float) -> None:
+        await asyncio.gather(*[channel.drain(seconds) for channel in channels])
         await self._news.told(_NEWS_SECONDS)

@@ -1,73 +1,73 @@
-"""One channel's sliding window: as many deliveries in hand as there are slots."""
+"""A sliding window: keeps as many deliveries under way as there are slots and leave to call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from prometheus_client import Gauge
+from prometheus_client import Counter
 
 from tidings.core.bell import Bell
 from tidings.core.breath import Breath
 from tidings.core.errors import Unavailable
-from tidings.core.logs import get_logger
 from tidings.core.loops import BackOff
+from tidings.core.models import Lane
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import Claimed, Outcome
-from tidings.delivery.courier import uncancel
-from tidings.delivery.hold import Hold
-from tidings.delivery.outcomes import given_back
-from tidings.store.settling import ALONE_FROM
+from tidings.delivery.claims import Claims, Taken
+from tidings.delivery.gate.routes import Routes
+from tidings.delivery.under_way import UnderWay
 
-Claim = Callable[[int], Awaitable[Sequence[Claimed]]]
-"""Takes at most so many due deliveries; raises Unavailable."""
+#: seconds between two claims: longer than a claim takes, shorter than anybody notices; and of one
+#: that only stands in for another
+_BREATH, _RESERVED_BREATH = 0.005, 0.05
 
-Carry = Callable[[Claimed], Awaitable[Outcome]]
-"""Takes one to its outcome; cancelled, it answers with an outcome all the same."""
 
-Settle = Callable[[Outcome], Awaitable[None]]
-"""Writes an outcome down."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """What one window may have under way."""
 
-#: share of the time to drain that is kept for giving back what did not finish
-_GIVE_BACK_SHARE = 0.15
-#: seconds between two claims: longer than a claim takes, shorter than anybody notices
-_BREATH = 0.005
-_log = get_logger("delivery")
+    count: int
+    lanes: tuple[Lane, ...] = tuple(Lane)
+    #: they are beside those of the general window, for when that one is stuck
+    reserved: bool = False
 
 
 class Window:
-    """Claims only what it can start at once; a slot is free again when its outcome is settled.
+    """Claims only what it can start at once.
 
-    What workers died of before is sent alone on its channel, so that it takes no other with it.
+    The one with reserved slots does nothing as long as the general one gets on, since that one
+    serves the critical lane first itself.
     """
 
     def __init__(
         self,
         *,
-        channel: str,
-        claim: Claim,
-        carry: Carry,
-        settle: Settle,
-        hold: Hold,
-        slots: int,
+        slots: Slots,
+        claims: Claims,
+        routes: Routes,
+        under_way: UnderWay,
         poll_seconds: float,
+        waited: Counter,
         quiet_log: QuietLog,
-        gauge: Gauge,
+        general: "Window | None" = None,
     ) -> None:
-        self._channel = channel
-        self._claim = claim
-        self._carry = carry
-        self._settle = settle
-        self._hold = hold
         self._slots = slots
+        self._claims = claims
+        self._routes = routes
+        self._under_way = under_way
         self._poll_seconds = poll_seconds
+        self._waited = waited
         self._quiet_log = quiet_log
-        self._gauge = gauge
-        self._tasks: dict[asyncio.Task[None], Claimed] = {}
-        #: the ids of those whose outcome stands and is only being written
-        self._settling: set[str] = set()
+        self._general = general
         self._work = Bell()
         self._room = Bell()
-        self._breath = Breath(_BREATH)
+        self._breath = Breath(_RESERVED_BREATH if slots.reserved else _BREATH)
+        #: it has no room or no leave, so that what is due waits
+        self.is_stuck = False
+        self._on_stuck: Callable[[], None] = _nobody
+        under_way.tell(room=self._room.ring, due=self._work.ring)
+        if general is not None:
+            general._on_stuck = self.ring
 
     def ring(self) -> None:
         """There may be work: look at once."""
@@ -83,110 +83,70 @@ class Window:
         back_off = BackOff()
         while not stopping.is_set():
             await self._breath.take()
+            if self._general is not None and not self._general.is_stuck:
+                await self._work.wait(self._poll_seconds)
+                continue
             room = self._vacant()
             if room == 0:
-                await self._room.wait(self._poll_seconds)
+                await self._stuck(self._poll_seconds)
                 continue
-            claimed = await self._safely_claimed(room)
-            if claimed is None:
+            taken = await self._safely_taken(room)
+            if taken is None:
                 await back_off.pause(stopping)
                 continue
             back_off.reset()
-            self._start(claimed)
-            if len(claimed) < room and self._vacant():
-                await self._work.wait(self._poll_seconds)
+            self._under_way.start(taken.trips, reserved=self._slots.reserved)
+            await self._rest(taken)
 
     async def once(self) -> int:
-        """One pass: claim, deliver and settle; how many there were."""
-        claimed = await self._claim(self._slots)
-        self._start(claimed)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        return len(claimed)
-
-    async def drain(self, seconds: float) -> None:
-        """Let what is in hand finish; break off late calls, whose outcomes are settled then."""
-        await self._finish(seconds * (1 - _GIVE_BACK_SHARE))
-        late = [task for task, claimed in self._tasks.items() if claimed.id not in self._settling]
-        for task in late:
-            task.cancel()
-        if late:
-            _log.info("broke off what was in hand", channel=self._channel, count=len(late))
-        await self._finish(seconds * _GIVE_BACK_SHARE)
-        for task in tuple(self._tasks):
-            task.cancel()
-
-    async def _finish(self, seconds: float) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
+        """One pass: claim and start as many as there is room and leave for; how many there were."""
+        count = 0
+        while room := self._vacant():
+            taken = await self._claims.take(
+                room, lanes=self._slots.lanes, reserved=self._slots.reserved
+            )
+            self.is_stuck = taken.wait is not None
+            self._under_way.start(taken.trips, reserved=self._slots.reserved)
+            count += sum(trip.barred is None for trip in taken.trips)
+            if not taken.is_full:
+                break
+        return count
 
     def _vacant(self) -> int:
         """How many more may be taken in hand."""
-        if any(_is_suspect(claimed) for claimed in self._tasks.values()):
+        if self._under_way.is_to_be_alone:
             return 0
-        return self._slots - len(self._tasks)
+        slots = self._slots.count - self._under_way.count(reserved=self._slots.reserved)
+        room = self._routes.room(reserved=self._slots.reserved)
+        return max(0, slots if room is None else min(slots, room))
 
-    async def _safely_claimed(self, room: int) -> Sequence[Claimed] | None:
+    async def _safely_taken(self, room: int) -> Taken | None:
         try:
-            return await self._claim(room)
+            return await self._claims.take(
+                room, lanes=self._slots.lanes, reserved=self._slots.reserved
+            )
         except Unavailable as error:
             self._quiet_log.warning("the database does not answer; trying again", reason=str(error))
         except Exception as error:  # a fault of ours must not end the channel either
-            self._quiet_log.error("claiming failed; trying again", error, channel=self._channel)
+            self._quiet_log.error("claiming failed; trying again", error)
         return None
 
-    def _start(self, claimed: Sequence[Claimed]) -> None:
-        if claimed:
-            _log.info("claimed", channel=self._channel, count=len(claimed))
-        for one in claimed:
-            task = asyncio.create_task(self._one(one))
-            self._tasks[task] = one
-            task.add_done_callback(self._done)
-        self._gauge.set(len(self._tasks))
+    async def _rest(self, taken: Taken) -> None:
+        """Until there may be leave, or work, unless there is more of both at once."""
+        if taken.wait is not None:
+            began = time.perf_counter()
+            await self._stuck(min(taken.wait, self._poll_seconds))
+            self._waited.inc(time.perf_counter() - began)
+        elif not taken.is_full and self._vacant():
+            await self._work.wait(self._poll_seconds)
 
-    async def _one(self, claimed: Claimed) -> None:
-        _log.debug(
-            "claimed",
-            event_id=claimed.event.id,
-            user_id=claimed.event.user_id,
-            delivery_id=claimed.id,
-            epoch=claimed.epoch,
-        )
-        try:
-            outcome = await self._carried(claimed)
-            self._settling.add(claimed.id)
-            await self._settle_as_newest(outcome)
-        finally:
-            self._hold.let_go(claimed)
-
-    async def _carried(self, claimed: Claimed) -> Outcome:
-        others = [task for task, one in self._tasks.items() if not _is_suspect(one)]
-        if _is_suspect(claimed) and others:
-            try:
-                await asyncio.wait(others)
-            except asyncio.CancelledError:
-                uncancel()
-                return given_back(claimed)
-        return await self._carry(claimed)
-
-    async def _settle_as_newest(self, outcome: Outcome) -> None:
-        """Again where a claim of our own had overtaken it: the lease ran out, but nobody died."""
-        settled = None
-        while (newest := self._hold.newest(outcome.claimed)) is not settled:
-            await self._settle(replace(outcome, claimed=newest))
-            settled = newest
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        claimed = self._tasks.pop(task)
-        self._settling.discard(claimed.id)
-        self._gauge.set(len(self._tasks))
-        self._room.ring()
-        if task.cancelled():
-            _log.info("left to its lease", delivery_id=claimed.id)
-        elif (error := task.exception()) is not None:
-            self._quiet_log.error("a delivery was left to its lease", error, delivery_id=claimed.id)
+    async def _stuck(self, seconds: float) -> None:
+        """Only what frees a slot helps, or time; whoever stands in for us is told."""
+        self.is_stuck = True
+        self._on_stuck()
+        await self._room.wait(seconds)
+        self.is_stuck = False
 
 
-def _is_suspect(claimed: Claimed) -> bool:
-    """Whether it may be what its workers died of."""
-    return claimed.lapses >= ALONE_FROM
+def _nobody() -> None:
+    return

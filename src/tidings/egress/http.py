@@ -1,6 +1,7 @@
 """Outbound HTTP, bounded: total timeout, capped answers, no redirects, no proxies, no inflating."""
 
 import asyncio
+import io
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ _CONNECTING = 0.5
 #: seconds an unused connection is kept: fewer than servers keep theirs, so that a call seldom
 #: meets one that is just being closed, and ends unknown
 _KEPT_SECONDS = 4.0
+#: bytes of a body that are written at once
+_AT_ONCE = 256 * 1024
 #: a body that is packed would be one whose size nobody knows before it is unpacked
 _UNPACKED = {"Accept-Encoding": "identity"}
 
@@ -78,13 +81,13 @@ class HttpClient:
             return await self._request(method, url, body, headers or {})
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise InvalidInput(f"{url} must begin with http:// or https://") from error
-        except ValueError as error:
-            raise InvalidInput(f"this can't be sent: {error}") from error
         except aiohttp.ConnectionTimeoutError as error:
             raise Unavailable(f"{_where(url)} can't be reached: no connection in time") from error
         except aiohttp.ClientConnectorError as error:
             why = error.strerror or error
             raise Unavailable(f"{_where(url)} can't be reached: {why}") from error
+        except ValueError as error:  # after the errors of certificates, which are such too
+            raise InvalidInput(f"this can't be sent: {error}") from error
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
             why = type(error).__name__
             raise OutcomeUnknown(f"{method} {_where(url)} got no answer: {why}") from error
@@ -98,7 +101,7 @@ class HttpClient:
         self, method: str, url: str, body: bytes, headers: Mapping[str, str]
     ) -> Answer:
         async with self._opened().request(
-            method, url, data=body, headers=headers, allow_redirects=False
+            method, url, data=_in_pieces(body), headers=headers, allow_redirects=False
         ) as response:
             content, lost = await _read(response.content, self._answer_limit)
             return Answer(status=response.status, headers=response.headers, body=content, lost=lost)
@@ -131,6 +134,11 @@ async def _send_once(
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise aiohttp.ClientConnectionError("the connection ended") from error
+
+
+def _in_pieces(body: bytes) -> bytes | io.BytesIO:
+    """A large body is written bit by bit, so that it does not hold up the loop."""
+    return body if len(body) <= _AT_ONCE else io.BytesIO(body)
 
 
 async def _read(stream: aiohttp.StreamReader, limit: int) -> tuple[bytes, bool]:

@@ -25,7 +25,7 @@ from tidings.core.work import (
 )
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.workflow import ChannelStep, Delay, Workflow
-from tidings.users.consent import Consent, consent
+from tidings.users.consent import SUPPRESSED, Consent, consent, suppressed_words
 
 
 def plan_event(due: DueEvent, catalog: Catalog) -> EventPlan:
@@ -186,7 +186,7 @@ class _Run:
             return self._skip(index, channel, EXPIRED, late)
         addresses = self._addresses(channel)
         if not addresses:
-            return self._skip(index, channel, "no_address", self._no_address(channel))
+            return self._skip(index, channel, *self._unreachable(channel))
         wish = consent(self.recipient, self.workflow.key, channel, critical=self.workflow.critical)
         if not wish.allowed:
             return self._skip(index, channel, wish.rule, wish.reason)
@@ -202,14 +202,19 @@ class _Run:
 
     def _addresses(self, channel: str) -> tuple[str, ...]:
         """Where the user is reached; a direct message goes to its own address or nowhere."""
-        addresses = self.recipient.reached_by(channel)
+        return self._meant(self.recipient.reached_by(channel))
+
+    def _meant(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
         to = self._direct_address()
         return addresses if to is None else tuple(each for each in addresses if each == to)
 
-    def _no_address(self, channel: str) -> str:
+    def _unreachable(self, channel: str) -> tuple[str, str]:
+        """By which rule there is no address to send to, and in words."""
+        if self._meant(self.recipient.suppressed.get(channel, ())):
+            return SUPPRESSED, suppressed_words(channel)
         if self._direct_address() is None:
-            return f"The user has no {channel} address."
-        return f"The message's address is no longer the user's {channel} address."
+            return "no_address", f"The user has no {channel} address."
+        return "no_address", f"The message's address is no longer the user's {channel} address."
 
     def _direct_address(self) -> object:
         return self.event.data.get("to") if self.event.type == DIRECT_MESSAGE else None

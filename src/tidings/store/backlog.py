@@ -80,7 +80,7 @@ class Backlog:
         query = waiting_query(most)
 
         def ask(connection: sa.Connection) -> int:
-            _pin(connection)
+            pin(connection)
             return sum(connection.scalars(query))
 
         return min(await self._store.run(ask), most)
@@ -89,7 +89,7 @@ class Backlog:
         """What is due at a moment of the database's clock."""
 
         def ask(connection: sa.Connection) -> Sequence[Due]:
-            _pin(connection)
+            pin(connection)
             rows = connection.execute(self._query, {"now": now}).mappings()
             return [Due(**row) for row in rows]
 
@@ -116,7 +116,8 @@ def _count(table: sa.Table, first: sa.Column[Any], most: int) -> sa.Select[int]:
     return sa.select(sa.func.count()).select_from(rows)
 
 
-def _pin(connection: sa.Connection) -> None:
+def pin(connection: sa.Connection) -> None:
+    """Leave the planner nothing but the indexes, until the transaction ends."""
     if connection.dialect.name == "postgresql":
         for statement in PINNED:
             connection.execute(sa.text(statement))

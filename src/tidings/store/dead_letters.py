@@ -1,6 +1,6 @@
-"""What the bus could not hand on, kept where a person can find it."""
+"""The dead letters: what gave up, what could not be planned and what could not be read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,27 +10,35 @@ import sqlalchemy as sa
 from tidings.core.clock import Clock
 from tidings.core.models import Event
 from tidings.core.ports import Store
-from tidings.store.schema import dead_letters
+from tidings.store.backlog import pin
+from tidings.store.dead_letter_rows import (
+    SOURCES,
+    DeadLetter,
+    Kind,
+    Place,
+    Wanted,
+    letter_of,
+    page_queries,
+)
+from tidings.store.replays import mark_replayed, replay
+from tidings.store.schema import attempts, dead_letters
 from tidings.store.upsert import insert
+
+#: of a row, what its dead letter says already or nobody needs
+_LEFT_OUT = frozenset({"tenant", "due_at", "replayed_at", *DeadLetter.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """One buried bus entry, why it was buried, and what it held."""
+class Inspected:
+    """A dead letter with all that its row holds, and the calls where it is a delivery."""
 
-    id: str
-    bus_channel: str
-    entry_id: str
-    reason: str
-    #: the original envelope, or its raw text where it could not be read
-    entry: Any
-    created_at: datetime
-    #: when it was handed on after all
-    replayed_at: datetime | None
+    letter: DeadLetter
+    details: Mapping[str, Any]
+    attempts: Sequence[Mapping[str, Any]] = ()
 
 
 class DeadLetters:
-    """Keeps what is heard on the dead-letter channel."""
+    """Keeps what is heard on the dead-letter channel, and finds and replays every kind."""
 
     def __init__(self, store: Store, *, clock: Clock) -> None:
         self._store = store
@@ -46,18 +54,74 @@ class DeadLetters:
 
         await self._store.run(keep)
 
-    async def recent(self, limit: int = 50) -> list[DeadLetter]:
-        """The newest first."""
-        query = (
-            sa.select(dead_letters)
-            .order_by(dead_letters.c.created_at.desc(), dead_letters.c.id.desc())
-            .limit(limit)
-        )
+    async def find(
+        self, wanted: Wanted, *, limit: int, before: Place | None = None
+    ) -> Sequence[DeadLetter]:
+        """The newest first, of all kinds that are wanted, older than `before`."""
+        queries = page_queries(wanted, limit=limit, before=before)
 
         def find(connection: sa.Connection) -> list[DeadLetter]:
-            return [DeadLetter(**row) for row in connection.execute(query).mappings()]
+            pin(connection)
+            return [
+                letter_of(kind, row)
+                for kind, query in queries.items()
+                for row in connection.execute(query).mappings()
+            ]
 
-        return await self._store.run(find)
+        found = await self._store.run(find)
+        return sorted(found, key=lambda each: (each.at, each.id), reverse=True)[:limit]
+
+    async def inspect(self, kind: Kind, letter_id: str) -> Inspected | None:
+        """One of them with all that is known of it, or None where it is none (any more)."""
+        return await self._store.run(lambda connection: _inspect(connection, kind, letter_id))
+
+    async def state_of(self, kind: Kind, letter_id: str) -> str | None:
+        """How a row of that kind stands, dead or not; None where there is none."""
+        table = SOURCES[kind].table
+        known: sa.ColumnElement[str] = sa.literal("replayed")
+        if kind is not Kind.BUS_ENTRY:
+            known = table.c.state
+        query = sa.select(known).where(table.c.id == letter_id)
+        return await self._store.run(lambda connection: connection.scalar(query))
+
+    async def replay(
+        self, kind: Kind, ids: Sequence[str], *, by: str, in_doubt: bool = False
+    ) -> int:
+        """Make those of these rows due that are dead at this moment; how many they were."""
+        now = await self._store.now()
+        return await self._store.run(
+            lambda to: replay(to, kind, ids, by=by, now=now, in_doubt=in_doubt)
+        )
+
+    async def mark_replayed(self, entry_id: str) -> bool:
+        """Note that an entry of the bus was accepted after all; False if it was noted before."""
+        now = self._clock.now()
+        return await self._store.run(lambda to: mark_replayed(to, entry_id, now))
+
+
+def _inspect(connection: sa.Connection, kind: Kind, letter_id: str) -> Inspected | None:
+    source = SOURCES[kind]
+    id_ = source.table.c.id
+    row = connection.execute(source.query().where(id_ == letter_id)).mappings().one_or_none()
+    if row is None:
+        return None
+    kept = connection.execute(sa.select(source.table).where(id_ == letter_id)).mappings().one()
+    return Inspected(
+        letter=letter_of(kind, row),
+        details=_plain(kept, without=_LEFT_OUT),
+        attempts=_attempts(connection, letter_id) if kind is Kind.DELIVERY else (),
+    )
+
+
+def _attempts(connection: sa.Connection, delivery_id: str) -> Sequence[Mapping[str, Any]]:
+    query = sa.select(attempts).where(attempts.c.delivery_id == delivery_id)
+    rows = connection.execute(query.order_by(attempts.c.epoch)).mappings()
+    return [_plain(row, without=frozenset({"delivery_id"})) for row in rows]
+
+
+def _plain(row: sa.RowMapping, *, without: Set[str]) -> Mapping[str, Any]:
+    # SQLAlchemy's names are texts of a kind of their own, which no JSON takes
+    return {str(name): value for name, value in row.items() if name not in without}
 
 
 def _row(event: Event, now: datetime) -> Mapping[str, object]:

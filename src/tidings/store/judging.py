@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from tidings.core.ids import address_hash
 from tidings.core.work import Acceptance, Accepted, AcceptStatus, Registration
 from tidings.store.rows import Row, json_text
 
@@ -131,15 +132,15 @@ def event_row(item: Item) -> list[object]:
     ]
 
 
-def registration_rows(items: Iterable[Item]) -> list[list[object]]:
-    """User, name, locale, channel and address of each user to be made, once for each."""
+def registration_rows(items: Iterable[Item], key: bytes) -> list[list[object]]:
+    """User, name, locale, channel, address and its hash of each user to be made, once for each."""
     first: dict[str, Registration] = {}
     for item in items:
         registration = item.acceptance.registration
         if registration is not None:
             first.setdefault(registration.user_id, registration)
     return [
-        [user_id, each.name, each.locale, each.channel, each.address]
+        [user_id, each.name, each.locale, each.channel, each.address, _hash(each, key)]
         for user_id, each in sorted(first.items())
     ]
 
@@ -151,3 +152,7 @@ def key_rows(items: Iterable[Item]) -> list[tuple[str, str, str]]:
         for item, event_id in ((item, item.acceptance.event.id) for item in items)
         if item.acceptance.idempotency
     )
+
+
+def _hash(registration: Registration, key: bytes) -> str:
+    return address_hash(key, registration.channel, registration.address)

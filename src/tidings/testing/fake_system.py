@@ -1,6 +1,6 @@
 """`FakeSystem`: the whole system for your own tests, in memory, on a clock you move."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,22 +33,28 @@ class FakeSystem(NotificationSystem):
             clock=self.clock,
             database_url="sqlite://",
             redis_url=None,
-            email_provider="recording",
-            **overrides,
+            **{"email_provider": "recording", **overrides},
         )
         self._workers: Sequence[Worker] = ()
 
     @property
     def provider(self) -> RecordingProvider:
         """What would send: `provider.script([error, None, …])` makes it fail."""
-        _name, provider = self.services.providers["email"]
-        assert isinstance(provider, RecordingProvider)
-        return provider
+        return next(iter(self.providers.values()))
+
+    @property
+    def providers(self) -> Mapping[str, RecordingProvider]:
+        """Where there are several, `email_provider="east=recording, west=recording"`: by name."""
+        return {
+            integration.name: integration.provider
+            for integration in self.services.providers["email"]
+            if isinstance(integration.provider, RecordingProvider)
+        }
 
     @property
     def sent(self) -> Sequence[Message]:
-        """What the provider took, in order."""
-        return tuple(self.provider.messages)
+        """What the providers took; of each in order."""
+        return [message for each in self.providers.values() for message in each.messages]
 
     async def settle(self) -> None:
         """Plan and send until nothing is due."""
@@ -61,8 +67,8 @@ class FakeSystem(NotificationSystem):
         """Let days, hours, minutes … pass; what falls due meanwhile is done in its time."""
         target = self.clock.now() + timedelta(**delta)
         await self.settle()
-        while (due_at := await self._next_due()) is not None and due_at <= target:
-            self._move_to(due_at)
+        while (moment := await self._next_moment()) is not None and moment <= target:
+            self._move_to(moment)
             await self.settle()
         self._move_to(target)
 
@@ -102,8 +108,12 @@ class FakeSystem(NotificationSystem):
     async def _pass(self) -> int:
         return sum([await worker.work() for worker in self._workers])
 
-    async def _next_due(self) -> datetime | None:
-        return await self.services.store.run(_next_due)
+    async def _next_moment(self) -> datetime | None:
+        """When something falls due, or an integration may be called for which something waits."""
+        due_at, now = await self.services.store.run(_next_due), self.clock.now()
+        if due_at is None or due_at > now:
+            return due_at
+        return now + timedelta(seconds=self.services.delivery.leave_in)
 
     def _move_to(self, moment: datetime) -> None:
         self.clock.advance(seconds=max((moment - self.clock.now()).total_seconds(), 0))

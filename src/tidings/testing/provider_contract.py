@@ -8,7 +8,7 @@ import pytest
 from tidings.core.errors import DeliveryError
 from tidings.core.ids import Ids
 from tidings.core.models import Content, Message, Receipt
-from tidings.core.ports import Finder, Provider
+from tidings.core.ports import CheckingProvider, Provider
 
 _ids = Ids()
 
@@ -114,18 +114,6 @@ class ProviderContract:
 
         assert isinstance(await provider.send(self.message()), Receipt)
 
-    async def test_it_never_finds_what_it_was_not_given(self, provider: Provider) -> None:
-        """A provider that can be asked answers, or says by a DeliveryError that it can't tell."""
-        if not isinstance(provider, Finder):
-            pytest.skip("it can't be asked")
-        message = self.message()
-
-        with suppress(DeliveryError):
-            assert await provider.find(message) is None
-        await provider.send(message)
-        with suppress(DeliveryError):
-            assert isinstance(await provider.find(message), Receipt | None)
-
     async def test_closing_twice_is_fine(self, provider: Provider) -> None:
         """Whoever cleans up need not know who else did."""
         await provider.send(self.message())
@@ -136,3 +124,34 @@ class ProviderContract:
     async def test_closing_unused_is_fine(self, provider: Provider) -> None:
         """A provider connects when it is first needed, and need not have been."""
         await provider.aclose()
+
+
+class CheckingProviderContract(ProviderContract):
+    """What a provider with `find` must do besides."""
+
+    @pytest.fixture
+    def provider(self) -> CheckingProvider:
+        """The provider under test."""
+        raise NotImplementedError("override the fixture `provider`")
+
+    async def test_a_message_that_was_taken_is_found(self, provider: CheckingProvider) -> None:
+        """With the receipt it was answered by."""
+        message = self.message()
+
+        receipt = await provider.send(message)
+
+        assert await provider.find(message) == receipt
+
+    async def test_a_message_that_was_never_sent_is_not_found(
+        self, provider: CheckingProvider
+    ) -> None:
+        """Nor does its being looked for make it one that was sent."""
+        message = self.message()
+        await provider.send(self.message())
+
+        assert await provider.find(message) is None
+        assert await provider.find(message) is None
+
+    async def test_it_is_known_for_one_that_can_be_asked(self, provider: CheckingProvider) -> None:
+        """The engine asks those only."""
+        assert isinstance(provider, CheckingProvider)

@@ -60,7 +60,8 @@ class UserOut(pydantic.BaseModel):
     id: str
     email: str | None
     email_status: str | None = pydantic.Field(
-        description="`active`, or `rejected` once a provider refused the address for good."
+        description="`active`, `rejected` once a provider refused the address for good, or "
+        "`suppressed` while nothing may be sent to it."
     )
     name: str | None
     locale: str | None

@@ -7,6 +7,9 @@ from tidings.core.models import Recipient
 
 ANY: Final = "*"
 
+#: the rule by which nothing is sent to an address on the list of suppressions
+SUPPRESSED: Final = "suppressed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
@@ -32,6 +35,11 @@ def consent(recipient: Recipient, workflow: str, channel: str, *, critical: bool
             return _chosen(recipient.preferences[scope], *scope)
     reason = f"Nothing was chosen for {workflow} by {channel}, so it is on."
     return Consent(allowed=True, rule="default", reason=reason)
+
+
+def suppressed_words(channel: str) -> str:
+    """Why a suppressed address gets nothing, on any lane."""
+    return f"The {channel} address is suppressed: nothing may be sent to it."
 
 
 def _scopes(workflow: str, channel: str) -> tuple[tuple[str, str], ...]:

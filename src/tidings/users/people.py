@@ -23,7 +23,7 @@ class User:
 
     id: str
     email: str | None
-    #: active · rejected (a provider refused it for good); None without an address
+    #: active · rejected (a provider refused it for good) · suppressed; None without an address
     email_status: str | None
     name: str | None
     locale: str | None

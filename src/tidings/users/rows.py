@@ -59,7 +59,12 @@ def describe_user(
 
 
 def replace_email(
-    connection: sa.Connection, user_id: str, email: str | None, now: datetime
+    connection: sa.Connection,
+    user_id: str,
+    email: str | None,
+    now: datetime,
+    *,
+    suppression: str | None,
 ) -> bool:
     """Make this the user's one e-mail address; whether that changed anything."""
     ours = (addresses.c.user_id == user_id) & (addresses.c.channel == EMAIL)
@@ -69,8 +74,10 @@ def replace_email(
         return False
     connection.execute(sa.delete(addresses).where(ours & addresses.c.address.not_in(wanted)))
     if wanted - known:
+        status = "active" if suppression is None else "suppressed"
         row = {"user_id": user_id, "channel": EMAIL, "address": email, "created_at": now}
-        connection.execute(sa.insert(addresses).values(row))
+        values = row | {"status": status, "suppression": suppression}
+        connection.execute(sa.insert(addresses).values(values))
     return True
 
 

@@ -6,9 +6,10 @@ import sqlalchemy as sa
 
 from tidings.core.clock import Clock
 from tidings.core.errors import NotFound
+from tidings.core.ids import address_hash
 from tidings.core.locales import normalise_locale
 from tidings.core.ports import Store
-from tidings.users import rows
+from tidings.users import rows, suppression_rows
 from tidings.users.addresses import normalise_email
 from tidings.users.choices import check_preferences
 from tidings.users.people import Preference, Saved, User, check_name, check_user_id
@@ -37,9 +38,13 @@ class UserService:
 
         def work(connection: sa.Connection) -> Saved:
             now = self._clock.now()
+            held_by = self._suppression(connection, wanted_email)
             created = rows.add_user(connection, user_id, now)
             rows.describe_user(connection, user_id, name=wanted_name, locale=wanted_locale, now=now)
-            if rows.replace_email(connection, user_id, wanted_email, now) and not created:
+            changed = rows.replace_email(
+                connection, user_id, wanted_email, now, suppression=held_by
+            )
+            if changed and not created:
                 rows.raise_consent(connection, [user_id], now)
             return Saved(user=_existing(connection, user_id), created=created)
 
@@ -88,6 +93,13 @@ class UserService:
                 rows.raise_consent(connection, owners, self._clock.now())
 
         await self._store.run(work)
+
+    def _suppression(self, connection: sa.Connection, email: str | None) -> str | None:
+        """What the address is suppressed by, asked before any user is locked."""
+        if email is None:
+            return None
+        key = self._store.installation.address_key
+        return suppression_rows.held_by(connection, address_hash(key, rows.EMAIL, email))
 
 
 def _existing(connection: sa.Connection, user_id: str) -> User:

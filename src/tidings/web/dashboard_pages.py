@@ -102,7 +102,7 @@ class _DashboardPages:
             "events": [
                 await self._row(event) for event in await self._notifications.recent(EVENTS)
             ],
-            "dead_letters": await self._dead_letters.recent(DEAD_LETTERS),
+            "dead_letters": (await self._dead_letters.list(limit=DEAD_LETTERS)).dead_letters,
         }
 
     async def _row(self, event: EventSummary) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
-from tidings.core.errors import InvalidInput, PayloadTooLarge
+from tidings.core.errors import Forbidden, InvalidInput, PayloadTooLarge
 
 LIMIT = 4096
 
@@ -26,6 +26,12 @@ async def read_search(request: Request) -> Search:
     if "\x00" in words:
         raise InvalidInput("the search must not hold null characters", field="q")
     return Search(words=words, before=fields.get("before") or None)
+
+
+def require_own_page(request: Request) -> None:
+    """Raises Forbidden where a page of somebody else's sends a form of ours."""
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise Forbidden("Only a page of this site may ask for that.")
 
 
 async def read_form(request: Request) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from tidings.core.clock import Clock
 from tidings.core.errors import Forbidden, Unauthorized
 from tidings.core.keys import ApiKey, Scope
 from tidings.web.engine import Engine
-from tidings.web.forms import read_form
+from tidings.web.forms import read_form, require_own_page
 from tidings.web.routes import page_route
 from tidings.web.security import page_response
 
@@ -45,7 +45,7 @@ def login_router(
 
     @router.post("/login")
     async def log_in(request: Request) -> Response:
-        _require_own_page(request)
+        require_own_page(request)
         fields = await read_form(request)
         goal = _own(fields.get("next", ""))
         try:
@@ -58,7 +58,7 @@ def login_router(
 
     @router.post("/login/end")
     async def log_out(request: Request) -> Response:
-        _require_own_page(request)
+        require_own_page(request)
         answer = RedirectResponse("/login", status_code=HTTPStatus.SEE_OTHER)
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return answer
@@ -95,12 +95,6 @@ class _Door:
             samesite="lax",
         )
         return answer
-
-
-def _require_own_page(request: Request) -> None:
-    """Raises Forbidden where a page of somebody else's signs people in or out."""
-    if request.headers.get("sec-fetch-site") == "cross-site":
-        raise Forbidden("Only a page of this site signs in and out.")
 
 
 def _own(goal: str) -> str:

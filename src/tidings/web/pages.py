@@ -13,6 +13,7 @@ from tidings.core.errors import NotFound
 from tidings.core.ports import EventBus
 from tidings.web.assets import Assets
 from tidings.web.dashboard_pages import dashboard_router
+from tidings.web.dead_letter_pages import dead_letters_router
 from tidings.web.engine import Engine
 from tidings.web.login_pages import login_router
 from tidings.web.outbox_pages import outbox_router
@@ -37,7 +38,7 @@ def pages_router(
     sender: str = "Tidings <tidings@localhost>",
     origin: str = "http://localhost:8000",
 ) -> APIRouter:
-    """`/dashboard`, `/outbox`, `/docs`, `/login`, static files, and `/` leading to the first.
+    """`/dashboard`, `/outbox`, `/dead-letters`, `/docs`, `/login`, and `/` leading to the first.
 
     `sender` is who mails come from, `origin` the address that the command to try on an empty page
     goes to.
@@ -66,6 +67,7 @@ def pages_router(
             stopping=stopping,
         )
     )
+    router.include_router(dead_letters_router(engine=engine, dead_letters=dead_letters))
     return router
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tidings.analytics.summary import Summary
+from tidings.notifications.dead_letters import DeadLetterPage, Replayed
 from tidings.notifications.explanation import Explanation
 from tidings.notifications.recent import EventSummary
-from tidings.store.dead_letters import DeadLetter
+from tidings.store.dead_letters import Inspected
 from tidings.store.outbox import OutboxMessage
 
 
@@ -51,6 +52,39 @@ class Outbox(Protocol):
 class DeadLetters(Protocol):
     """The dead letters, as far as the pages ask for them."""
 
-    async def recent(self, limit: int) -> Sequence[DeadLetter]:
-        """The newest first."""
+    async def list(
+        self,
+        *,
+        kind: str | None = None,
+        channel: str | None = None,
+        workflow: str | None = None,
+        provider: str | None = None,
+        reason: str | None = None,
+        limit: int = 20,
+        before: str | None = None,
+    ) -> DeadLetterPage:
+        """The newest first, older than `before`. Raises InvalidInput."""
+        ...
+
+    async def get(self, kind: str, letter_id: str) -> Inspected:
+        """One of them with all that is known of it. Raises NotFound."""
+        ...
+
+    async def replay(self, kind: str, letter_id: str, *, in_doubt: bool, by: str) -> None:
+        """Make one due again. Raises NotFound and Conflict."""
+        ...
+
+    async def replay_all(
+        self,
+        *,
+        kind: str | None = None,
+        channel: str | None = None,
+        workflow: str | None = None,
+        provider: str | None = None,
+        reason: str | None = None,
+        in_doubt: bool = False,
+        before: str | None = None,
+        by: str,
+    ) -> Replayed:
+        """Replay those that are wanted, some at a time. Raises InvalidInput."""
         ...

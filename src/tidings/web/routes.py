@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidings.core.errors import (
+    Conflict,
     Forbidden,
     InvalidInput,
     NotFound,
@@ -27,6 +28,7 @@ _STATUSES: dict[type[TidingsError], int] = {
     InvalidInput: 422,
     Forbidden: 403,
     NotFound: 404,
+    Conflict: 409,
     Unavailable: 503,
     TidingsError: 500,
 }
@@ -64,6 +66,6 @@ def _explanation(engine: Engine, request: Request, error: TidingsError) -> Respo
         "problem.html",
         heading=HTTPStatus(status).phrase,
         sentence=str(error),
-        outbox=request.url.path.startswith("/outbox"),
+        place=request.url.path.split("/")[1],
     )
     return page_response(html, status=status)

@@ -7,6 +7,9 @@ import pytest
 from tidings.channels.email.addresses import Mailbox, sender
 from tidings.channels.email.smtp import build
 from tidings.channels.email.smtp_options import SmtpOptions
+from tidings.channels.http.http import CheckingHttpProvider
+from tidings.channels.http.http import build as build_http
+from tidings.channels.http.options import HttpOptions
 from tidings.channels.options import read_options
 from tidings.channels.registry import ProviderPorts
 from tidings.core.errors import ConfigurationError
@@ -80,6 +83,57 @@ def test_a_mail_server_that_cannot_be_meant_stops_the_start(
 ) -> None:
     with pytest.raises(ConfigurationError, match=variable):
         build(given, ports("a@example.com"))
+
+
+@pytest.mark.parametrize(
+    ("given", "variable"),
+    [
+        ({}, "TIDINGS_HTTP_URL"),
+        ({"url": "gateway.example.com"}, "TIDINGS_HTTP_URL"),
+        ({"url": "ftp://gateway.example.com"}, "TIDINGS_HTTP_URL"),
+        ({"url": "https://"}, "TIDINGS_HTTP_URL"),
+        ({"url": "https://shop:secret@gateway.example.com"}, "TIDINGS_HTTP_URL"),
+        ({"url": "https://gateway.example.com/#part"}, "TIDINGS_HTTP_URL"),
+        ({"url": "https://gateway.example.com/a b"}, "TIDINGS_HTTP_URL"),
+        ({"url": "https://gateway.example.com:99999/"}, "TIDINGS_HTTP_URL"),
+        ({"url": f"https://{'x' * 64}.example/"}, "TIDINGS_HTTP_URL"),
+        ({"url": "https://h/", "check_url": "nowhere"}, "TIDINGS_HTTP_CHECK_URL"),
+        ({"url": "https://h/", "token": "two words"}, "TIDINGS_HTTP_TOKEN"),
+        ({"url": "https://h/", "token": "a\r\nX: b"}, "TIDINGS_HTTP_TOKEN"),
+        ({"url": "https://h/", "timeout": "0"}, "TIDINGS_HTTP_TIMEOUT"),
+        ({"url": "https://h/", "timeout": "nan"}, "TIDINGS_HTTP_TIMEOUT"),
+        ({"url": "https://h/", "connections": "0"}, "TIDINGS_HTTP_CONNECTIONS"),
+        ({"url": "https://h/", "ca_file": "/no/such/file"}, "TIDINGS_HTTP_CA_FILE"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_meant_stops_the_start(
+    given: dict[str, str], variable: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=variable) as raised:
+        build_http(given, ports("a@example.com"))
+
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.7:8080/messages",
+        "http://[::1]/",
+        "https://gateway/",
+        "https://gateway.example.com/hook/abc?shop=1",
+    ],
+)
+def test_the_operator_s_own_address_is_trusted_private_or_not(url: str) -> None:
+    provider = build_http({"url": url, "check_url": url}, ports("a@example.com"))
+
+    assert isinstance(provider, CheckingHttpProvider)
+
+
+def test_a_token_and_the_path_that_may_be_one_are_never_shown() -> None:
+    options = HttpOptions(url="https://h/s3cret", check_url="https://h/s3cret", token="s3cret")
+
+    assert "s3cret" not in repr(options)
 
 
 @pytest.mark.parametrize(("tls", "port"), [("starttls", 587), ("tls", 465), ("off", 25)])

@@ -40,7 +40,7 @@ def test_an_unknown_provider_names_the_setting_and_those_installed() -> None:
 
     assert "TIDINGS_EMAIL_PROVIDER" in str(raised.value)
     assert "'smpt'" in str(raised.value)
-    assert "console, in_app, recording, smtp" in str(raised.value)
+    assert "console, http, in_app, recording, smtp" in str(raised.value)
 
 
 def test_a_provider_that_cannot_be_imported_names_the_setting_and_the_reason(

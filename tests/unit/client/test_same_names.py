@@ -6,8 +6,11 @@ import pytest
 
 from tidings.api.keys import KeyService
 from tidings.client.async_client import AsyncClient
+from tidings.client.dead_letters import DeadLetters
 from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
+from tidings.client.suppressions import Suppressions, SyncSuppressions
 from tidings.client.sync_client import Client
+from tidings.client.sync_dead_letters import SyncDeadLetters
 from tidings.client.sync_resources import (
     SyncFeed,
     SyncKeys,
@@ -17,9 +20,11 @@ from tidings.client.sync_resources import (
 )
 from tidings.inbox.service import InboxService
 from tidings.notification_system import NotificationSystem
+from tidings.notifications.dead_letters import DeadLetterService
 from tidings.notifications.workflows import WorkflowService
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
 
 #: how each is opened and closed is its own
 OWN = {"aclose", "close"}
@@ -62,10 +67,12 @@ def test_client_and_async_client_have_the_same_methods() -> None:
     ("sync", "other"),
     [
         (SyncUsers, Users),
+        (SyncSuppressions, Suppressions),
         (SyncWorkflows, Workflows),
         (SyncTemplates, Templates),
         (SyncFeed, Feed),
         (SyncKeys, Keys),
+        (SyncDeadLetters, DeadLetters),
     ],
 )
 def test_resources_have_the_same_methods(sync: type, other: type) -> None:
@@ -93,10 +100,12 @@ def test_both_clients_have_the_same_resources() -> None:
             {"trigger", "register", "send", "cancel", "explain", "timeline", "settled"},
         ),
         (Users, UserService, {"put", "get", "preferences", "set_preferences"}),
+        (Suppressions, SuppressionService, {"put", "find", "get", "list", "lift"}),
         (Workflows, WorkflowService, {"put", "get", "list"}),
         (Templates, TemplateService, {"put", "get", "list", "withdraw"}),
         (Feed, InboxService, {"list", "counts", "mark", "mark_all_seen", "mark_all_read"}),
         (Keys, KeyService, {"create", "list", "revoke"}),
+        (DeadLetters, DeadLetterService, {"list", "get", "replay", "replay_all"}),
     ],
 )
 def test_what_the_system_in_process_has_too_is_called_alike(

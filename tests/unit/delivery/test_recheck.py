@@ -88,3 +88,14 @@ def test_what_is_of_no_use_any_more_is_not_sent() -> None:
     assert refusal is not None
     assert (refusal.state, refusal.rule) == (DeliveryState.EXPIRED, "expired")
     assert refusal.reason == "It was of use until 2026-11-23 05:43:00 UTC only."
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+def test_a_suppressed_address_gets_nothing_on_any_lane(lane: Lane) -> None:
+    recipient = ada(addresses={}, suppressed={"email": ("a@example.com",)})
+
+    refusal = recheck(claimed(recipient=recipient, lane=lane), NOW)
+
+    assert refusal is not None
+    assert (refusal.state, refusal.rule) == (DeliveryState.SUPPRESSED, "suppressed")
+    assert "@" not in refusal.reason

@@ -81,6 +81,23 @@ def test_a_user_without_an_address_is_skipped_for_that() -> None:
     assert notification.decisions[0].reason == "The user has no email address."
 
 
+def test_a_suppressed_address_is_the_rule_that_skips_even_what_is_critical() -> None:
+    suppressed = replace(ANN, addresses={}, suppressed={"email": ("ann@example.com",)})
+
+    for workflow in (HELLO, HELLO.model_copy(update={"critical": True})):
+        assert rules(planned(workflow, suppressed)) == [(Verdict.SKIP, "suppressed")]
+
+
+def test_beside_a_suppressed_address_another_one_is_still_used() -> None:
+    one = replace(
+        ANN,
+        addresses={"email": ("ann@example.org",)},
+        suppressed={"email": ("ann@example.com",)},
+    )
+
+    assert [each.address for each in planned(HELLO, one).deliveries] == ["ann@example.org"]
+
+
 def test_an_opt_out_is_the_rule_that_skips() -> None:
     notification = planned(HELLO, replace(ANN, preferences={("hello", "email"): False}))
 

@@ -30,7 +30,14 @@ def engine_by(moving: MovableClock) -> Engine:
 
 def test_a_page_tells_how_long_ago_by_the_clock_it_was_given() -> None:
     moving = MovableClock()
-    letter = {"id": "1", "created_at": moving.now(), "bus_channel": "X", "reason": "y"}
+    letter = {
+        "kind": "bus_entry",
+        "id": "1",
+        "at": moving.now(),
+        "bus_channel": "X",
+        "reason": "y",
+        "in_doubt": False,
+    }
     moving.advance(hours=3)
     shown = {"totals": [], "in_words": "", "events": [], "dead_letters": [letter]}
 
@@ -41,7 +48,7 @@ def test_a_page_tells_how_long_ago_by_the_clock_it_was_given() -> None:
 
 def test_whatever_is_shown_is_escaped(engine: Engine) -> None:
     html = engine.render(
-        "problem.html", heading="<b>", sentence="<script>alert(1)</script>", outbox=False
+        "problem.html", heading="<b>", sentence="<script>alert(1)</script>", place="outbox"
     )
 
     assert "<script>alert" not in html
@@ -50,7 +57,7 @@ def test_whatever_is_shown_is_escaped(engine: Engine) -> None:
 
 def test_a_value_nobody_gave_is_an_error(engine: Engine) -> None:
     with pytest.raises(minijinja.TemplateError, match="undefined"):
-        engine.render("problem.html", heading="Oh", outbox=False)
+        engine.render("problem.html", heading="Oh", place="outbox")
 
 
 @pytest.mark.parametrize(

@@ -23,17 +23,28 @@ SELECT 'event', id::text, type, user_id, data::text FROM events WHERE id = ANY (
 UNION ALL
 SELECT 'user', id, NULL, NULL, NULL FROM users WHERE id = ANY ($3::text[])
 """
+#: reading suppressions locks the table against those that are being added: what is not on the list
+#: now is made before they look for it
 WRITE = """
-WITH new_users AS (
+WITH listed AS MATERIALIZED (
+    SELECT address_hash FROM suppressions
+    WHERE address_hash = ANY ($20::text[])
+    FOR KEY SHARE
+),
+new_users AS (
     INSERT INTO users (id, name, locale, consent_version, created_at, updated_at)
     SELECT id, name, locale, 0, now() + $1::interval, now() + $1::interval
     FROM unnest($2::text[], $3::text[], $4::text[]) AS item (id, name, locale)
     ON CONFLICT DO NOTHING
 ),
 new_addresses AS (
-    INSERT INTO addresses (user_id, channel, address, status, created_at)
-    SELECT user_id, channel, address, 'active', now() + $1::interval
-    FROM unnest($2::text[], $5::text[], $6::text[]) AS item (user_id, channel, address)
+    INSERT INTO addresses (user_id, channel, address, status, suppression, created_at)
+    SELECT user_id, channel, address,
+           CASE WHEN address_hash IS NULL THEN 'active' ELSE 'suppressed' END,
+           address_hash, now() + $1::interval
+    FROM unnest($2::text[], $5::text[], $6::text[], $20::text[])
+        AS item (user_id, channel, address, hash)
+    LEFT JOIN listed ON address_hash = hash
     WHERE NOT EXISTS (SELECT FROM users WHERE users.id = item.user_id)
     ON CONFLICT DO NOTHING
 ),
@@ -53,13 +64,13 @@ FROM unnest($17::text[], $18::text[], $19::text[]) AS item (key, fingerprint, ev
 
 
 async def accept(
-    connection: "Connection", shift: timedelta, acceptances: Sequence[Acceptance]
+    connection: "Connection", shift: timedelta, key: bytes, acceptances: Sequence[Acceptance]
 ) -> list[Accepted]:
     """Store what is new; an answer for each, in the order given."""
     items = [Item(acceptance) for acceptance in acceptances]
     answers, stored = (await _read(connection, items)).judge(items)
     if stored:
-        await _write(connection, shift, stored)
+        await _write(connection, shift, key, stored)
     return answers
 
 
@@ -73,11 +84,15 @@ async def _read(connection: "Connection", items: Sequence[Item]) -> Known:
     return Known.of(rows)
 
 
-async def _write(connection: "Connection", shift: timedelta, items: Sequence[Item]) -> None:
+async def _write(
+    connection: "Connection", shift: timedelta, key: bytes, items: Sequence[Item]
+) -> None:
+    *users, hashes = columns(registration_rows(items, key), 6)
     await connection.execute(
         WRITE,
         shift,
-        *columns(registration_rows(items), 5),
+        *users,
         *columns([event_row(item) for item in items], 10),
         *columns(key_rows(items), 3),
+        hashes,
     )

@@ -10,8 +10,8 @@ RECIPIENT = """
 users.id AS recipient_id, users.name, users.locale AS recipient_locale,
 users.consent_version AS recipient_consent_version,
 ARRAY(
-    SELECT ARRAY[channel, address] FROM addresses
-    WHERE addresses.user_id = users.id AND addresses.status = 'active'
+    SELECT ARRAY[channel, address, status] FROM addresses
+    WHERE addresses.user_id = users.id AND addresses.status IN ('active', 'suppressed')
     ORDER BY addresses.created_at, addresses.address
 ) AS addresses,
 ARRAY(
@@ -30,16 +30,20 @@ def to_recipient(row: Row) -> Recipient | None:
         name=row["name"],
         locale=row["recipient_locale"],
         consent_version=row["recipient_consent_version"],
-        addresses=_by_channel(row["addresses"]),
+        addresses=_by_channel(row["addresses"], "active"),
         preferences={
             (workflow, channel): enabled == "true"
             for workflow, channel, enabled in row["preferences"]
         },
+        suppressed=_by_channel(row["addresses"], "suppressed"),
     )
 
 
-def _by_channel(pairs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+def _by_channel(
+    addresses: Sequence[tuple[str, str, str]], wanted: str
+) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for channel, address in pairs:
-        found[channel] = (*found.get(channel, ()), address)
+    for channel, address, status in addresses:
+        if status == wanted:
+            found[channel] = (*found.get(channel, ()), address)
     return found

@@ -68,8 +68,8 @@ class PostgresStore:
         """Store events durably with their users and idempotency records; an answer for each."""
         if not acceptances:
             return []
-        shift = self._clock.shift
-        return await self._database.accept(lambda to: accept(to, shift, acceptances))
+        shift, key = self._clock.shift, self._installation.address_key
+        return await self._database.accept(lambda to: accept(to, shift, key, acceptances))
 
     async def plan(self, *, limit: int, definitions: int, decide: DecideEvent) -> PlanResult:
         """Plan due events, critical lane first; raises StaleDefinitions when they changed."""

@@ -28,9 +28,18 @@ addresses = sa.Table(
     sa.Column("address", sa.Text, primary_key=True),
     sa.Column("status", sa.Text, nullable=False, server_default="active"),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    #: the hash it is suppressed by
+    sa.Column("suppression", sa.Text),
 )
 #: finds whom a rejected address belongs to
 sa.Index("addresses_address", addresses.c.channel, addresses.c.address)
+#: finds what a suppression that is lifted held back
+sa.Index(
+    "addresses_suppression",
+    addresses.c.suppression,
+    sqlite_where=addresses.c.suppression.is_not(None),
+    postgresql_where=addresses.c.suppression.is_not(None),
+)
 
 #: workflow and channel may each be "*"; the most specific row wins
 preferences = sa.Table(
@@ -47,8 +56,9 @@ preferences = sa.Table(
 suppressions = sa.Table(
     "suppressions",
     metadata,
-    sa.Column("channel", sa.Text, primary_key=True),
+    #: of the channel and the address: see core.ids.address_hash
     sa.Column("address_hash", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )

@@ -22,9 +22,11 @@ FROM users WHERE id IN (SELECT value FROM json_each(:users))
 """
 #: before the users, so that one who is there already gets none
 _ADD_ADDRESSES = """
-INSERT INTO addresses (user_id, channel, address, status, created_at)
-SELECT value->>0, value->>3, value->>4, 'active', :now
-FROM json_each(:rows) WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = value->>0)
+INSERT INTO addresses (user_id, channel, address, status, suppression, created_at)
+SELECT value->>0, value->>3, value->>4, iif(address_hash IS NULL, 'active', 'suppressed'),
+       address_hash, :now
+FROM json_each(:rows) LEFT JOIN suppressions ON address_hash = value->>5
+WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = value->>0)
 ON CONFLICT DO NOTHING
 """
 _ADD_USERS = """
@@ -48,12 +50,12 @@ FROM json_each(:rows) WHERE true
 
 
 def accept(
-    connection: sqlite3.Connection, now: int, acceptances: Sequence[Acceptance]
+    connection: sqlite3.Connection, now: int, key: bytes, acceptances: Sequence[Acceptance]
 ) -> list[Accepted]:
     """Store what is new; an answer for each, in the order given."""
     items = [Item(acceptance) for acceptance in acceptances]
     answers, stored = _read(connection, items).judge(items)
-    _write(connection, now, stored)
+    _write(connection, now, key, stored)
     return answers
 
 
@@ -66,8 +68,8 @@ def _read(connection: sqlite3.Connection, items: Sequence[Item]) -> Known:
     return Known.of(fetch(connection, _KNOWN, wanted))
 
 
-def _write(connection: sqlite3.Connection, now: int, items: Sequence[Item]) -> None:
-    registrations = registration_rows(items)
+def _write(connection: sqlite3.Connection, now: int, key: bytes, items: Sequence[Item]) -> None:
+    registrations = registration_rows(items, key)
     for statement, rows in (
         (_ADD_ADDRESSES, registrations),
         (_ADD_USERS, registrations),

@@ -12,8 +12,9 @@ SELECT id, name, locale, consent_version
 FROM users WHERE id IN (SELECT value FROM json_each(:ids))
 """
 _ADDRESSES = """
-SELECT user_id, channel, address
-FROM addresses WHERE user_id IN (SELECT value FROM json_each(:ids)) AND status = 'active'
+SELECT user_id, channel, address, status
+FROM addresses
+WHERE user_id IN (SELECT value FROM json_each(:ids)) AND status IN ('active', 'suppressed')
 ORDER BY created_at, address
 """
 _PREFERENCES = """
@@ -30,7 +31,7 @@ def read_recipients(
 ) -> dict[str, Recipient]:
     """Those of these users that there are, by id."""
     wanted = {"ids": ids(user_ids)}
-    addresses = _read_addresses(connection, wanted)
+    active, suppressed = _read_addresses(connection, wanted)
     preferences = _read_preferences(connection, wanted)
     return {
         row["id"]: Recipient(
@@ -38,19 +39,24 @@ def read_recipients(
             name=row["name"],
             locale=row["locale"],
             consent_version=row["consent_version"],
-            addresses=addresses.get(row["id"], {}),
+            addresses=active.get(row["id"], {}),
             preferences=preferences.get(row["id"], {}),
+            suppressed=suppressed.get(row["id"], {}),
         )
         for row in fetch(connection, _USERS, wanted)
     }
 
 
-def _read_addresses(connection: sqlite3.Connection, wanted: Mapping[str, str]) -> _Addresses:
-    found: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
+def _read_addresses(
+    connection: sqlite3.Connection, wanted: Mapping[str, str]
+) -> tuple[_Addresses, _Addresses]:
+    """Those in use, and those that are suppressed."""
+    active: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
+    suppressed: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
     for row in fetch(connection, _ADDRESSES, wanted):
-        of_user = found[row["user_id"]]
+        of_user = (active if row["status"] == "active" else suppressed)[row["user_id"]]
         of_user[row["channel"]] = (*of_user.get(row["channel"], ()), row["address"])
-    return found
+    return active, suppressed
 
 
 def _read_preferences(connection: sqlite3.Connection, wanted: Mapping[str, str]) -> _Preferences:

@@ -70,7 +70,8 @@ class SqliteStore:
 
     async def accept(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
         """Store events durably with their users and idempotency records; an answer for each."""
-        return await self._transact(lambda to, now: accept(to, now, acceptances))
+        key = self._installation.address_key
+        return await self._transact(lambda to, now: accept(to, now, key, acceptances))
 
     async def plan(self, *, limit: int, definitions: int, decide: DecideEvent) -> PlanResult:
         """Plan due events, critical lane first; raises StaleDefinitions when they changed."""

@@ -19,6 +19,7 @@ _TOPICS = (
     "called_off",
     "cancelling",
     "claim",
+    "dead_letters",
     "durability",
     "failing_plans",
     "idempotency",
@@ -31,6 +32,7 @@ _TOPICS = (
     "route",
     "run",
     "settle",
+    "suppressing",
 )
 # Before they are imported, so that a failed comparison shows both sides.
 pytest.register_assert_rewrite(*[f"{__name__}.{topic}" for topic in _TOPICS])

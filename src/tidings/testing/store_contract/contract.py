@@ -4,18 +4,20 @@ from tidings.testing.store_contract.accept import AcceptContract
 from tidings.testing.store_contract.called_off import CalledOffContract
 from tidings.testing.store_contract.cancelling import CancellingContract
 from tidings.testing.store_contract.claim import ClaimContract, LapseContract
+from tidings.testing.store_contract.dead_letters import DeadLetterContract
 from tidings.testing.store_contract.durability import DurabilityContract
 from tidings.testing.store_contract.failing_plans import FailingPlanContract
 from tidings.testing.store_contract.idempotency import IdempotencyContract
 from tidings.testing.store_contract.migrations import MigrationContract
 from tidings.testing.store_contract.once import OnceContract
-from tidings.testing.store_contract.outbox import DeadLetterContract, OutboxContract
+from tidings.testing.store_contract.outbox import OutboxContract
 from tidings.testing.store_contract.parallel import ParallelContract
 from tidings.testing.store_contract.plan import PlanContract
 from tidings.testing.store_contract.resume import ResumeContract
 from tidings.testing.store_contract.route import RouteContract
 from tidings.testing.store_contract.run import RunContract
 from tidings.testing.store_contract.settle import FenceContract, FoldContract, SettleContract
+from tidings.testing.store_contract.suppressing import SuppressingContract
 
 
 class StoreContract(
@@ -33,6 +35,7 @@ class StoreContract(
     CancellingContract,
     FenceContract,
     FoldContract,
+    SuppressingContract,
     ParallelContract,
     RunContract,
     DurabilityContract,

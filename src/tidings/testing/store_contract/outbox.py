@@ -1,16 +1,14 @@
-"""The dev outbox and the dead letters, which any store must be able to hold."""
+"""The dev outbox, which any store must be able to hold."""
 
 import pytest
 
 from tidings.core.errors import InvalidInput, NotFound
 from tidings.core.ids import Ids
-from tidings.core.models import DEAD_LETTER, Content, Message
+from tidings.core.models import Content, Message
 from tidings.core.ports import Store
-from tidings.store.dead_letters import DeadLetters
 from tidings.store.outbox import Outbox
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import CLOCK_TOLERANCE, StoreCase
-from tidings.testing.store_contract.given import an_event
 
 _ids = Ids()
 
@@ -99,38 +97,3 @@ class OutboxContract(StoreCase):
             await outbox.recent(before="no-id")
 
         assert caught.value.field == "before"
-
-
-class DeadLetterContract(StoreCase):
-    """What the dead letters must do on every store."""
-
-    async def test_a_dead_letter_is_kept_once_with_what_it_held(
-        self, store: Store, clock: MovableClock
-    ) -> None:
-        letters = DeadLetters(store, clock=clock)
-        data = {
-            "bus_channel": "USER_CHANNEL",
-            "entry_id": "1-0",
-            "reason": "the event is not JSON",
-            "entry": "{broken",
-        }
-        event = an_event(store, type=DEAD_LETTER, source="tidings:bus", data=data)
-
-        await letters.keep(event)
-        await letters.keep(event)
-
-        (kept,) = await letters.recent()
-        assert (kept.id, kept.bus_channel, kept.entry_id) == (event.key, "USER_CHANNEL", "1-0")
-        assert (kept.reason, kept.entry) == ("the event is not JSON", "{broken")
-
-    async def test_the_newest_comes_first_whatever_a_stranger_left_out(
-        self, store: Store, clock: MovableClock
-    ) -> None:
-        letters = DeadLetters(store, clock=clock)
-        for number in range(3):
-            data = {"entry": {"number": number}} if number else {}
-            await letters.keep(an_event(store, type=DEAD_LETTER, data=data))
-            clock.advance(seconds=1)
-
-        assert [each.entry for each in await letters.recent(2)] == [{"number": 2}, {"number": 1}]
-        assert (await letters.recent())[-1].entry is None

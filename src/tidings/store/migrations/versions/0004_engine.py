@@ -48,11 +48,14 @@ def _widen_dead_letters() -> None:
 def _create_suppressions() -> None:
     op.create_table(
         "suppressions",
-        sa.Column("channel", sa.Text, primary_key=True),
         sa.Column("address_hash", sa.Text, primary_key=True),
+        sa.Column("channel", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
     )
+    op.add_column("addresses", sa.Column("suppression", sa.Text))
+    columns = ["suppression"]
+    _partial_index("addresses_suppression", "addresses", columns, "suppression IS NOT NULL")
 
 
 def _partial_index(name: str, table: str, columns: list[str], where: str) -> None:

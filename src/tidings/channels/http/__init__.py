@@ -1,0 +1,1 @@
+"""The `http` provider: messages as JSON to an endpoint of your own, for any channel."""

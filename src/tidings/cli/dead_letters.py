@@ -1,0 +1,182 @@
+"""Commands that list, show and replay what came to nothing."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tidings.cli.calls import AsJson, Url, ask, show
+from tidings.cli.root import app
+from tidings.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from tidings.client import AsyncClient
+
+letters = typer.Typer(help="What came to nothing: find, show and replay it.", no_args_is_help=True)
+app.add_typer(letters, name="dead-letters")
+
+Kind = Annotated[
+    str | None, typer.Option(help="event, notification, delivery or bus_entry; all, if left out.")
+]
+Channel = Annotated[str | None, typer.Option(help="On this channel.")]
+Workflow = Annotated[str | None, typer.Option(help="Of this workflow.")]
+Provider = Annotated[str | None, typer.Option(help="Last called here.")]
+Reason = Annotated[str | None, typer.Option(help="With these words in the reason.")]
+InDoubt = Annotated[
+    bool,
+    typer.Option("--in-doubt", help="Send again too what may have been delivered already."),
+]
+
+Progress = Callable[[int], None]
+"""Told how many are done so far."""
+
+
+@letters.command(
+    "list", epilog="Example: tidings dead-letters list --kind delivery --channel email"
+)
+def list_letters(
+    kind: Kind = None,
+    channel: Channel = None,
+    workflow: Workflow = None,
+    provider: Provider = None,
+    reason: Reason = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=100)] = 20,
+    before: Annotated[str | None, typer.Option(help="The `next` of the last answer.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what came to nothing, newest first."""
+    wanted = _wanted(kind, channel, workflow, provider, reason)
+    page = ask(url, lambda client: client.dead_letters.list(**wanted, limit=limit, before=before))
+    lines = [_line(letter) for letter in page["dead_letters"]]
+    if page["next"]:
+        lines.append(f"There are older ones: --before {page['next']}")
+    show(page, "\n".join(lines) or "There are none.", as_json=as_json)
+
+
+@letters.command("show", epilog="Example: tidings dead-letters show delivery 0198c0de-…")
+def show_letter(
+    kind: Annotated[str, typer.Argument(help="Its kind, as the list says.")],
+    letter_id: Annotated[str, typer.Argument(help="Its id.")],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one with all that is known of it."""
+    letter = ask(url, lambda client: client.dead_letters.get(kind, letter_id))
+    show(letter, _story(letter), as_json=as_json)
+
+
+@letters.command(
+    epilog="Example: tidings dead-letters replay delivery 0198c0de-… · "
+    "tidings dead-letters replay --workflow welcome"
+)
+def replay(
+    one: Annotated[
+        list[str] | None, typer.Argument(metavar="[KIND ID]", help="One of them; else by options.")
+    ] = None,
+    kind: Kind = None,
+    channel: Channel = None,
+    workflow: Workflow = None,
+    provider: Provider = None,
+    reason: Reason = None,
+    every: Annotated[bool, typer.Option("--all", help="Whatever the others leave open.")] = False,
+    in_doubt: InDoubt = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count what would be replayed.")
+    ] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay one, or all that match; what was delivered is never sent again."""
+    wanted = _wanted(kind, channel, workflow, provider, reason)
+    if one:
+        _replay_one(one, wanted, url, in_doubt=in_doubt, as_json=as_json)
+        return
+    if not wanted and not every:
+        raise InvalidInput("say which: KIND ID, an option such as --workflow, or --all")
+    options = {**wanted, "in_doubt": in_doubt, "dry_run": dry_run}
+    with _progress(hidden=as_json) as tell:
+        done = ask(url, lambda client: _replay_all(client, options, tell))
+    verb = "would be replayed" if dry_run else "replayed"
+    left = f", {done['left']} left as they are" if done["left"] else ""
+    show(done, f"{done['replayed']} {verb}{left}.", as_json=as_json)
+
+
+def _replay_one(
+    one: list[str], wanted: Mapping[str, str], url: str | None, *, in_doubt: bool, as_json: bool
+) -> None:
+    if len(one) != 2 or wanted:
+        raise InvalidInput("give KIND and ID alone, as `tidings dead-letters list` shows them")
+    kind, letter_id = one
+    ask(url, lambda client: client.dead_letters.replay(kind, letter_id, in_doubt=in_doubt))
+    show({"replayed": 1, "left": 0}, f"{kind} {letter_id} is replayed.", as_json=as_json)
+
+
+async def _replay_all(
+    client: "AsyncClient", options: Mapping[str, Any], tell: Progress
+) -> Mapping[str, int]:
+    replayed, left, before = 0, 0, None
+    while True:
+        answer = await client.dead_letters.replay_all(**options, before=before)
+        replayed, left, before = (
+            replayed + answer["replayed"], left + answer["left"], answer["next"],
+        )  # fmt: skip
+        tell(replayed)
+        if before is None:
+            return {"replayed": replayed, "left": left}
+
+
+@contextmanager
+def _progress(*, hidden: bool) -> Iterator[Progress]:
+    """A bar on standard error for as long as it takes; how long that is nobody knows."""
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn("{task.completed:,.0f} done"),
+        progress.BarColumn(),
+        progress.TimeElapsedColumn(),
+    )
+    with progress.Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=hidden
+    ) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _wanted(
+    kind: str | None,
+    channel: str | None,
+    workflow: str | None,
+    provider: str | None,
+    reason: str | None,
+) -> dict[str, Any]:
+    """What was given of the options that say which."""
+    options = {
+        "kind": kind,
+        "channel": channel,
+        "workflow": workflow,
+        "provider": provider,
+        "reason": reason,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _line(letter: Mapping[str, Any]) -> str:
+    place = " ".join(
+        str(letter[name]) for name in ("type", "workflow", "channel", "bus_channel") if letter[name]
+    )
+    doubt = " (in doubt)" if letter["in_doubt"] else ""
+    moment = letter["at"][:16].replace("T", " ")
+    return f"{moment}  {letter['kind']} {letter['id']}  {place}{doubt}: {letter['reason']}"
+
+
+def _story(letter: Mapping[str, Any]) -> str:
+    calls = [
+        f"  {one['started_at']} {one['provider']}: {one['outcome']} {one['error'] or ''}"
+        for one in letter["attempts"]
+    ]
+    details = json.dumps(letter["details"], indent=2, ensure_ascii=False)
+    return "\n".join([_line(letter), *calls, details])

@@ -1,0 +1,171 @@
+"""Puts a channel together: gates, couriers, windows."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tidings.core.clock import Clock
+from tidings.core.integrations import Integration
+from tidings.core.metrics import Metrics
+from tidings.core.models import Lane
+from tidings.core.ports import RetryPolicy, Send, SharedState, Store
+from tidings.core.quiet_log import QuietLog
+from tidings.delivery.channel import Channel
+from tidings.delivery.claims import Claims
+from tidings.delivery.courier import Courier, Templates
+from tidings.delivery.gate.balance import Balance
+from tidings.delivery.gate.elsewhere import elsewhere
+from tidings.delivery.gate.gate import Gate
+from tidings.delivery.gate.routes import Routes
+from tidings.delivery.gate.state import Terms
+from tidings.delivery.hold import Hold
+from tidings.delivery.middleware import contained_find, containment, metered, timeout, wrapped
+from tidings.delivery.news import News
+from tidings.delivery.pace import Pace
+from tidings.delivery.receipts import Receipts
+from tidings.delivery.settler import Settler
+from tidings.delivery.trips import Crew
+from tidings.delivery.under_way import UnderWay
+from tidings.delivery.watch import Watch
+from tidings.delivery.window import Slots, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What every channel of a worker is made with."""
+
+    store: Store
+    shared: SharedState
+    templates: Templates
+    retry: RetryPolicy
+    hold: Hold
+    settler: Settler
+    news: News
+    metrics: Metrics
+    clock: Clock
+    quiet_log: QuietLog
+    pace: Pace
+    #: something is to be told to the other workers at once
+    urgent: Callable[[], None]
+    #: the name among them
+    worker: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def channel(self, name: str, integrations: Sequence[Integration]) -> Channel:
+        """A channel with its integrations."""
+        gates = {each.name: self._gate(name, each) for each in integrations}
+        routes = Routes(tuple(gates.values()), self._balance(name, integrations))
+        receipts = {each.name: self._receipts(each) for each in integrations}
+        couriers = {
+            each.name: self._courier(
+                each, self._watched_send(name, each, gates[each.name], routes, receipts), routes
+            )
+            for each in integrations
+        }
+        under_way = UnderWay(
+            channel=name,
+            carry=Crew(couriers).carry,
+            settle=self.settler.settle,
+            hold=self.hold,
+            quiet_log=self.quiet_log,
+            gauge=self.metrics.in_flight.labels(name),
+        )
+        return Channel(
+            windows=self._windows(name, routes, under_way),
+            under_way=under_way,
+            routes=routes,
+            receipts=[each for each in receipts.values() if each is not None],
+        )
+
+    def _balance(self, channel: str, integrations: Sequence[Integration]) -> Balance | None:
+        weights = {each.name: each.weight for each in integrations if each.weight is not None}
+        if not weights:
+            return None
+        return Balance(
+            weights,
+            key=f"shares:{channel}",
+            shared=self.shared,
+            clock=self.clock,
+            gauge=lambda name: self.metrics.integration_share.labels(channel, name),
+        )
+
+    def _receipts(self, integration: Integration) -> Receipts | None:
+        seconds = integration.limits.receipt_seconds
+        return None if seconds is None else Receipts(self.store, clock=self.clock, seconds=seconds)
+
+    def _gate(self, channel: str, integration: Integration) -> Gate:
+        limits, lease = integration.limits, self.pace.lease_seconds
+        return Gate(
+            integration,
+            key=f"integration:{channel}:{integration.name}",
+            worker=self.worker,
+            shared=self.shared,
+            terms=Terms(
+                rate=limits.rate,
+                concurrency=limits.concurrency,
+                life=lease,
+                patience=1.5 * lease + (limits.receipt_seconds or 0.0),
+            ),
+            clock=self.clock,
+            gauge=self.metrics.integration_state.labels(channel, integration.name),
+            quiet_log=self.quiet_log,
+            urgent=self.urgent,
+        )
+
+    def _watched_send(
+        self,
+        channel: str,
+        integration: Integration,
+        gate: Gate,
+        routes: Routes,
+        receipts: Mapping[str, Receipts | None],
+    ) -> Send:
+        return wrapped(
+            integration.provider.send,
+            Watch(
+                gate,
+                routes,
+                slow_seconds=integration.limits.slow_seconds,
+                receipts=receipts[integration.name],
+            ),
+            metered(self.metrics, channel=channel, provider=integration.name),
+            containment(self.quiet_log),
+            timeout(self.pace.call_seconds),
+        )
+
+    def _courier(self, integration: Integration, send: Send, routes: Routes) -> Courier:
+        seconds = self.pace.call_seconds
+        return Courier(
+            templates=self.templates,
+            provider=integration.name,
+            send=send,
+            find=contained_find(integration.provider, seconds=seconds, quiet_log=self.quiet_log),
+            retry=elsewhere(self.retry, routes),
+            is_sure=self.hold.is_sure,
+            clock=self.clock,
+            quiet_log=self.quiet_log,
+        )
+
+    def _windows(self, channel: str, routes: Routes, under_way: UnderWay) -> tuple[Window, Window]:
+        claims = Claims(
+            channel=channel,
+            routes=routes,
+            hold=self.hold,
+            news=self.news,
+            lease_seconds=self.pace.lease_seconds,
+        )
+
+        def window(slots: Slots, general: Window | None = None) -> Window:
+            return Window(
+                slots=slots,
+                claims=claims,
+                routes=routes,
+                under_way=under_way,
+                poll_seconds=self.pace.poll_seconds,
+                waited=self.metrics.leave_wait_seconds.labels(channel),
+                quiet_log=self.quiet_log,
+                general=general,
+            )
+
+        general = window(Slots(count=self.pace.slots))
+        reserved = Slots(count=self.pace.reserved_slots, lanes=(Lane.CRITICAL,), reserved=True)
+        return general, window(reserved, general)

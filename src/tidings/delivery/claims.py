@@ -1,0 +1,100 @@
+"""Claiming on one channel: first leave to call, then as many deliveries as there is leave for."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidings.core.models import Lane
+from tidings.core.work import Claimed, ClaimRequest
+from tidings.delivery.gate.routes import Leave, Routes
+from tidings.delivery.hold import Hold
+from tidings.delivery.news import News
+from tidings.delivery.trips import Trip
+
+#: seconds after which what has no leave is looked at again, at the soonest
+_SOON = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What came of it."""
+
+    trips: Sequence[Trip] = ()
+    #: there may be more that is due
+    is_full: bool = False
+    #: seconds until there may be leave; None where there was
+    wait: float | None = None
+
+
+class Claims:
+    """Never claims what could not be called at once, so that it stays free for others."""
+
+    def __init__(
+        self, *, channel: str, routes: Routes, hold: Hold, news: News, lease_seconds: float
+    ) -> None:
+        self._channel = channel
+        self._routes = routes
+        self._hold = hold
+        self._news = news
+        self._lease_seconds = lease_seconds
+
+    async def take(self, room: int, *, lanes: tuple[Lane, ...], reserved: bool) -> Taken:
+        """Take at most so many that are due on these lanes. Raises Unavailable."""
+        leave = await self._routes.leave(room, reserved=reserved)
+        if leave is None:
+            return Taken(wait=self._routes.wait(reserved=reserved))
+        used = 0
+        try:
+            claimed = await self._claimed(leave, lanes)
+            trips = [
+                trip for group in _by_provider(claimed) for trip in await self._trips(group, leave)
+            ]
+            used = sum(trip.gate is leave.gate for trip in trips)
+        finally:
+            leave.gate.unused(leave.count - used, leave.term)
+        return Taken(trips=trips, is_full=len(claimed) >= leave.count)
+
+    async def _claimed(self, leave: Leave, lanes: tuple[Lane, ...]) -> Sequence[Claimed]:
+        request = ClaimRequest(
+            channel=self._channel,
+            providers=(leave.gate.name, *leave.others),
+            limit=leave.count,
+            lease=self._lease_seconds,
+            lanes=lanes,
+        )
+        result = await self._hold.claim(request)
+        self._news.tell_ended(result.ended)
+        return result.taken
+
+    async def _trips(self, group: Sequence[Claimed], leave: Leave) -> Sequence[Trip]:
+        """The way of deliveries that the store gave to one integration."""
+        name = group[0].provider
+        gate = self._routes.gate(name)
+        if gate is None:
+            return [Trip(claimed=claimed) for claimed in group]
+        chosen = gate is leave.gate
+        granted = len(group) if chosen else await gate.take(len(group))
+        self._routes.went(name, granted)
+        barred = max(gate.wait(), _SOON)
+        return [
+            Trip(claimed=claimed, gate=gate, route=_route(claimed, leave))
+            if place < granted
+            else Trip(claimed=claimed, barred=barred)
+            for place, claimed in enumerate(group)
+        ]
+
+
+def _by_provider(claimed: Sequence[Claimed]) -> Sequence[Sequence[Claimed]]:
+    groups: defaultdict[str, list[Claimed]] = defaultdict(list)
+    for each in claimed:
+        groups[each.provider].append(each)
+    return tuple(groups.values())
+
+
+def _route(claimed: Claimed, leave: Leave) -> str | None:
+    """Why it does not go where the channel's calls usually go now."""
+    if claimed.provider == leave.gate.name:
+        return leave.route
+    if claimed.doubt:
+        return f"Stayed with {claimed.provider}, which may have taken it before."
+    return f"Retried elsewhere after a failure at {leave.gate.name}."

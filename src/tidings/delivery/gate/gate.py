@@ -1,0 +1,249 @@
+"""One integration's gate: how many calls may be made of it now."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from prometheus_client import Gauge
+
+from tidings.core.clock import Clock
+from tidings.core.errors import TidingsError
+from tidings.core.integrations import Integration
+from tidings.core.ports import Change, SharedState
+from tidings.core.quiet_log import QuietLog
+from tidings.delivery.gate.breaker import Phase, Tally, judged, lately
+from tidings.delivery.gate.bucket import empty, fresh
+from tidings.delivery.gate.leases import alive
+from tidings.delivery.gate.packing import packed, unpacked_state
+from tidings.delivery.gate.report import Report
+from tidings.delivery.gate.reserve import reserve
+from tidings.delivery.gate.state import (
+    Ask,
+    State,
+    Terms,
+    after_absence,
+    asked,
+    seconds_until,
+    share_of,
+)
+
+#: seconds after which a shared state that did not answer is asked again
+_ABSENT_SECONDS = 1.0
+#: whose part a worker takes that never saw how many there are
+_UNKNOWN_WORKERS = 10
+#: the longest silence a provider may ask for
+_LONGEST_PAUSE = 86_400.0
+_NUMBERS = {Phase.CLOSED: 0, Phase.RAMP: 1, Phase.OPEN: 2}
+
+_Answer = tuple[State, int, float]
+
+
+class Gate:
+    """What this worker knows of an integration, agreed with the others by the shared state.
+
+    One that is healthy and has no limits costs no question. While the shared state can't be
+    reached, each worker keeps to its part of the limits and to what it sees itself.
+    """
+
+    def __init__(
+        self,
+        integration: Integration,
+        *,
+        key: str,
+        worker: str,
+        shared: SharedState,
+        terms: Terms,
+        clock: Clock,
+        gauge: Gauge,
+        quiet_log: QuietLog,
+        urgent: Callable[[], None],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = integration.name
+        self._at_once = integration.provider.concurrency
+        self._key = key
+        self._worker = worker
+        self._shared = shared
+        self._terms = terms
+        self._clock = clock
+        self._gauge = gauge
+        self._quiet_log = quiet_log
+        self._urgent = urgent
+        self._chance = chance
+        self._turn = asyncio.Lock()
+        self._report = Report()
+        self._held = 0
+        self._view = State(bucket=empty(clock.now().timestamp()))
+        #: how far the shared clock is ahead of ours, in seconds
+        self._ahead = 0.0
+        self._workers = _UNKNOWN_WORKERS
+        self._is_known = False
+        self._is_alone = False
+        #: on the loop's clock: when the others were asked last, and are to be asked again
+        self._asked_at = self._ask_at = 0.0
+        self._gauge.set(0)
+
+    @property
+    def term(self) -> int:
+        """Rises when the breaker opens: a call is judged in the term it began in."""
+        return self._view.breaker.term
+
+    def room(self, *, reserved: bool = False) -> int:
+        """How many more calls this process can make of it; a part only for what is `reserved`."""
+        kept = 0 if reserved else reserve(self._at_once)
+        return max(0, self._at_once - kept - self._held)
+
+    def wait(self, *, reserved: bool = False) -> float:
+        """Seconds until it may be called, as far as is known; 0 where it is worth asking."""
+        if self._is_free:
+            return 0.0
+        terms = share_of(self._terms, self._workers) if self._is_alone else self._terms
+        return seconds_until(self._view, terms, self._now(), reserved=reserved)
+
+    async def take(self, wanted: int, *, reserved: bool = False) -> int:
+        """Leave for at most so many calls; each is to end in `done`, or in `unused`."""
+        wanted = min(wanted, self.room(reserved=reserved))
+        if wanted <= 0 or self.wait(reserved=reserved) > 0:
+            return 0
+        if self._is_free:
+            self._held += wanted
+            return wanted
+        async with self._turn:
+            granted = await self._ask(wanted, reserved=reserved)
+            self._held += granted
+            return granted
+
+    def done(self) -> None:
+        """A call it had leave for is over."""
+        self._held -= 1
+
+    def unused(self, count: int, term: int) -> None:
+        """So many calls it had leave for in a term are not made."""
+        self._held -= count
+        if count and not self._is_free:
+            self._report.unused(count, term)
+            self._urgent()
+
+    def ended(self, term: int, *, failed: bool) -> None:
+        """A call that began in a term went well, or did not, as far as the integration goes."""
+        call = Tally(term=term, good=int(not failed), failed=int(failed), row=int(failed))
+        self._report.ended(call)
+        self._see(self._judged(self._view, call))
+        if self._view.breaker.phase is not Phase.CLOSED:
+            self._urgent()
+
+    def pause(self, seconds: float) -> None:
+        """The provider asked for silence."""
+        until = self._now() + min(seconds, _LONGEST_PAUSE)
+        self._report.paused(until)
+        self._see(replace(self._view, paused_until=max(self._view.paused_until, until)))
+        self._urgent()
+
+    async def tell(self) -> None:
+        """Tell the others what they don't know, and learn what they know."""
+        silent = _loop_time() - self._asked_at
+        if not self._report.is_empty or (self._terms.are_limits and silent > self._terms.life / 3):
+            async with self._turn:
+                await self._ask(0)
+
+    def why_not(self) -> str:
+        """A sentence for the timeline of what went another way."""
+        breaker, now = self._view.breaker, self._now()
+        if breaker.phase is Phase.OPEN:
+            counts = lately(breaker)
+            failures = f"{counts.failed} of its last {counts.calls} calls failed"
+            return f"{self.name} was skipped: {failures} (open until {_clock_time(breaker.until)})."
+        if breaker.phase is Phase.RAMP:
+            return f"{self.name} was skipped: it failed lately and is being tried out."
+        if now < self._view.paused_until:
+            until = _clock_time(self._view.paused_until)
+            return f"{self.name} was skipped: it asked for silence until {until}."
+        return f"{self.name} was skipped: its limit was reached."
+
+    @property
+    def _is_free(self) -> bool:
+        return (
+            not self._terms.are_limits
+            and self._view.breaker.phase is Phase.CLOSED
+            and self._now() >= self._view.paused_until
+        )
+
+    async def _ask(self, wanted: int, *, reserved: bool = False) -> int:
+        ask = Ask(
+            worker=self._worker,
+            held=self._held,
+            wanted=wanted,
+            reserved=reserved,
+            chance=self._chance(),
+        )
+        report, self._report = self._report, Report()
+        ask = report.along_with(ask)
+        if _loop_time() < self._ask_at:
+            return self._granted_alone(ask)
+        try:
+            state, granted, now = await self._shared.change(self._key, self._change(ask))
+        except TidingsError as error:
+            self._be_alone(error)
+            return self._granted_alone(ask)
+        self._is_known, self._is_alone, self._asked_at = True, False, _loop_time()
+        self._ahead = now - self._clock.now().timestamp()
+        self._workers = max(1, len(alive(state.leases, now, self._terms.life)))
+        for tally in self._report.tallies:
+            state = self._judged(state, tally)
+        self._see(state)
+        return granted
+
+    def _change(self, ask: Ask) -> Change[_Answer]:
+        view, is_known, was_alone = self._view, self._is_known, self._is_alone
+
+        def change(now: float, old: bytes | None) -> tuple[bytes, _Answer]:
+            found = unpacked_state(old)
+            if was_alone or (found is None and is_known):
+                found = after_absence(view, found, now)
+            before = found or State(bucket=fresh(now))
+            state, granted = asked(before, ask, self._terms, now)
+            return packed(state), (state, granted, now)
+
+        return change
+
+    def _be_alone(self, error: TidingsError) -> None:
+        self._ask_at = _loop_time() + _ABSENT_SECONDS
+        if not self._is_alone:
+            self._is_alone = True
+            self._view = replace(self._view, bucket=empty(self._now()), leases={})
+        if self._terms.are_limits:
+            self._quiet_log.warning(
+                "workers can't agree on an integration's limits: each keeps to its part",
+                provider=self.name,
+                workers=self._workers,
+                reason=str(error),
+            )
+
+    def _granted_alone(self, ask: Ask) -> int:
+        terms = share_of(self._terms, self._workers)
+        state, granted = asked(self._view, ask, terms, self._now())
+        self._see(state)
+        return granted
+
+    def _judged(self, state: State, tally: Tally) -> State:
+        breaker = judged(state.breaker, tally, self._now(), chance=self._chance())
+        return replace(state, breaker=breaker)
+
+    def _see(self, state: State) -> None:
+        before, self._view = self._view.breaker.phase, state
+        if state.breaker.phase is not before:
+            self._gauge.set(_NUMBERS[state.breaker.phase])
+
+    def _now(self) -> float:
+        """The shared clock, as far as we know it."""
+        return self._clock.now().timestamp() + self._ahead
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _clock_time(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"

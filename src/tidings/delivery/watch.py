@@ -1,0 +1,64 @@
+"""Watches how an integration answers, so that it is called no more than is good."""
+
+import time
+from functools import partial
+
+from tidings.core.errors import DeliveryError, OutcomeUnknown, TransientError
+from tidings.core.models import Message, Receipt
+from tidings.core.ports import Send
+from tidings.delivery.gate.gate import Gate
+from tidings.delivery.gate.routes import Routes
+from tidings.delivery.receipts import Receipts
+
+
+class Watch:
+    """Tells the gate how each call ended, and whether silence was asked for.
+
+    Where receipts are waited for, a call that was answered well is judged when they are due.
+    """
+
+    def __init__(
+        self, gate: Gate, routes: Routes, *, slow_seconds: float, receipts: Receipts | None
+    ) -> None:
+        self._gate = gate
+        self._routes = routes
+        self._slow_seconds = slow_seconds
+        self._receipts = receipts
+
+    def __call__(self, send: Send) -> Send:
+        """The middleware."""
+
+        async def watched(message: Message) -> Receipt:
+            term, began = self._gate.term, time.perf_counter()
+            try:
+                receipt = await send(message)
+            except DeliveryError as error:
+                self._ended(_counts_against_it(error), term=term, slow=self._is_slow(began))
+                self._heed(error)
+                raise
+            ended = partial(self._ended, term=term, slow=self._is_slow(began))
+            if self._receipts is None:
+                ended(False)
+            else:
+                self._receipts.expect(message.id, ended)
+            return receipt
+
+        return watched
+
+    def _ended(self, failed: bool, *, term: int, slow: bool) -> None:
+        self._gate.ended(term, failed=failed)
+        self._routes.ended(self._gate.name, slow=slow, failed=failed)
+
+    def _is_slow(self, began: float) -> bool:
+        return time.perf_counter() - began > self._slow_seconds
+
+    def _heed(self, error: DeliveryError) -> None:
+        wait = getattr(error, "retry_after", None)
+        if wait and not getattr(error, "own", False):
+            self._gate.pause(wait)
+
+
+def _counts_against_it(error: DeliveryError) -> bool:
+    if isinstance(error, TransientError):
+        return not error.own
+    return isinstance(error, OutcomeUnknown)

@@ -1,0 +1,216 @@
+"""The SQL of the list of dead letters: four tables, each read along the index of its dead."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from tidings.core.errors import InvalidInput
+from tidings.store.schema import dead_letters, deliveries, events, notifications
+from tidings.store.schema.types import Id, UtcDateTime, from_microseconds, to_microseconds
+
+_CURSOR = re.compile(r"(\d{1,18})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+
+
+class Kind(StrEnum):
+    """What a dead letter is."""
+
+    #: could not be planned
+    EVENT = "event"
+    #: could not be planned on after its wait
+    NOTIFICATION = "notification"
+    #: gave up, or nobody knows whether it was taken
+    DELIVERY = "delivery"
+    #: an entry of the bus that could not be read or accepted
+    BUS_ENTRY = "bus_entry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """One thing that came to nothing, and why; what does not apply to its kind is None."""
+
+    kind: Kind
+    id: str
+    #: when it came to nothing; of events and notifications, when they came
+    at: datetime
+    reason: str | None
+    rule: str | None
+    #: the event it comes from, by the key of its row
+    event_id: str | None
+    #: of an event
+    type: str | None
+    user_id: str | None
+    workflow: str | None
+    channel: str | None
+    provider: str | None
+    bus_channel: str | None
+    #: it may have been delivered: a call's answer never came
+    in_doubt: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which dead letters; None leaves a field open."""
+
+    kind: Kind | None = None
+    channel: str | None = None
+    workflow: str | None = None
+    provider: str | None = None
+    #: words in the reason, in any case
+    reason: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    in_doubt: bool | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it leaves everything open."""
+        return self == Wanted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a page ended: the one after it is older."""
+
+    at: datetime
+    id: str
+
+    @classmethod
+    def of(cls, letter: DeadLetter) -> "Place":
+        """Where a letter stands."""
+        return cls(at=letter.at, id=letter.id)
+
+    @classmethod
+    def read(cls, cursor: str) -> "Place":
+        """From a cursor. Raises InvalidInput."""
+        found = _CURSOR.fullmatch(cursor)
+        if found is None:
+            raise InvalidInput("before: give what `next` said", field="before")
+        try:
+            return cls(at=from_microseconds(int(found[1])), id=found[2])
+        except OverflowError:
+            raise InvalidInput("before: give what `next` said", field="before") from None
+
+    @property
+    def cursor(self) -> str:
+        """As the next page is asked for."""
+        return f"{to_microseconds(self.at)}-{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the dead letters of a kind are."""
+
+    table: sa.Table
+    #: written out as its partial index has it, so that the planner sees that it fits
+    dead: str
+    at: sa.Column[Any]
+    #: fields of DeadLetter
+    columns: Mapping[str, sa.ColumnElement[Any]] = field(default_factory=dict)
+
+    def query(self) -> sa.Select[Any]:
+        """Its dead letters, as fields of DeadLetter."""
+        shown = [
+            self.columns.get(name, sa.null()).label(name)
+            for name in DeadLetter.__dataclass_fields__
+            if name not in {"kind", "id", "at"}
+        ]
+        return sa.select(self.table.c.id.label("id"), self.at.label("at"), *shown).where(
+            sa.text(self.dead)
+        )
+
+
+SOURCES: Mapping[Kind, Source] = {
+    Kind.EVENT: Source(
+        table=events,
+        dead="state = 'failed'",
+        at=events.c.accepted_at,
+        columns={
+            "reason": events.c.reason,
+            "event_id": events.c.id,
+            "type": events.c.type,
+            "user_id": events.c.user_id,
+            "bus_channel": events.c.bus_channel,
+        },
+    ),
+    Kind.NOTIFICATION: Source(
+        table=notifications,
+        dead="state = 'failed'",
+        at=notifications.c.created_at,
+        columns={
+            "reason": notifications.c.reason,
+            "event_id": notifications.c.event_id,
+            "user_id": notifications.c.user_id,
+            "workflow": notifications.c.workflow,
+        },
+    ),
+    Kind.DELIVERY: Source(
+        table=deliveries,
+        dead="state IN ('failed', 'held')",
+        at=deliveries.c.updated_at,
+        columns={
+            "reason": deliveries.c.reason,
+            "rule": deliveries.c.rule,
+            "event_id": deliveries.c.event_id,
+            "user_id": deliveries.c.user_id,
+            "workflow": deliveries.c.workflow,
+            "channel": deliveries.c.channel,
+            "provider": deliveries.c.provider,
+            "in_doubt": deliveries.c.doubt | (deliveries.c.state == "held"),
+        },
+    ),
+    Kind.BUS_ENTRY: Source(
+        table=dead_letters,
+        dead="replayed_at IS NULL",
+        at=dead_letters.c.created_at,
+        columns={"reason": dead_letters.c.reason, "bus_channel": dead_letters.c.bus_channel},
+    ),
+}
+"""Each kind by where it is kept."""
+
+
+def page_queries(
+    wanted: Wanted, *, limit: int, before: Place | None
+) -> Mapping[Kind, sa.Select[Any]]:
+    """A query for each kind that may hold what is wanted, newest first."""
+    return {
+        kind: _page(source, wanted, limit, before)
+        for kind, source in SOURCES.items()
+        if wanted.kind in (None, kind) and _can_hold(source, wanted)
+    }
+
+
+def letter_of(kind: Kind, row: sa.RowMapping) -> DeadLetter:
+    """A dead letter from a row of its source."""
+    return DeadLetter(kind=kind, **{**row, "in_doubt": bool(row["in_doubt"])})
+
+
+def _can_hold(source: Source, wanted: Wanted) -> bool:
+    asked = {name for name in ("channel", "workflow", "provider") if getattr(wanted, name)}
+    asked |= {"in_doubt"} if wanted.in_doubt else set()
+    return asked <= source.columns.keys()
+
+
+def _page(source: Source, wanted: Wanted, limit: int, before: Place | None) -> sa.Select[Any]:
+    query = source.query().order_by(source.at.desc(), source.table.c.id.desc()).limit(limit)
+    for name in ("channel", "workflow", "provider"):
+        if value := getattr(wanted, name):
+            query = query.where(source.columns[name] == value)
+    if wanted.reason:
+        query = query.where(source.columns["reason"].icontains(wanted.reason, autoescape=True))
+    if wanted.since is not None:
+        query = query.where(source.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(source.at < wanted.until)
+    if wanted.in_doubt is not None and "in_doubt" in source.columns:
+        query = query.where(source.columns["in_doubt"].is_(wanted.in_doubt))
+    return query if before is None else query.where(_older(source, before))
+
+
+def _older(source: Source, before: Place) -> sa.ColumnElement[bool]:
+    place = sa.tuple_(source.at, source.table.c.id)
+    return place < sa.tuple_(sa.literal(before.at, UtcDateTime), sa.literal(before.id, Id))

@@ -1,0 +1,300 @@
+"""Dead letters of a whole system: found, mended, replayed, and nothing delivered twice by it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+import sqlalchemy as sa
+
+from tidings.core import cloudevents
+from tidings.core.dead_letters import dead_letter
+from tidings.core.errors import Conflict, InvalidInput, NotFound, PermanentError
+from tidings.core.ids import Ids
+from tidings.core.keys import Scope
+from tidings.core.models import Event
+from tidings.main import create_app
+from tidings.store.schema import deliveries
+from tidings.testing.fake_system import FakeSystem
+
+PAGE = {"Accept": "text/html"}
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[FakeSystem]:
+    async with FakeSystem() as system:
+        yield system
+
+
+@pytest.fixture
+async def http(system: FakeSystem) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=create_app(system.services))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        yield http
+
+
+async def fail(system: FakeSystem, count: int = 1) -> list[str]:
+    """So many welcomes are refused for good; the addresses."""
+    system.provider.script([PermanentError("554 no spam please")] * count)
+    addresses = [f"user{number}@example.com" for number in range(count)]
+    for address in addresses:
+        await system.register(address)
+    await system.settle()
+    return addresses
+
+
+async def the_letter(system: FakeSystem) -> tuple[str, str]:
+    """Kind and id of the only dead letter."""
+    (letter,) = (await system.dead_letters.list()).dead_letters
+    return letter.kind, letter.id
+
+
+async def change(system: FakeSystem, **values: Any) -> None:
+    def update(connection: sa.Connection) -> None:
+        connection.execute(sa.update(deliveries).values(values))
+
+    await system.services.store.run(update)
+
+
+def buried(entry: Event | str, reason: str = "nobody took it") -> Event:
+    return dead_letter(
+        bus_channel="USER_CHANNEL",
+        group="notification",
+        entry_id=f"{abs(hash(str(entry)))}-0",
+        reason=reason,
+        entry=entry,
+        at=datetime.now(UTC),
+    )
+
+
+def foreign(user_id: str) -> Event:
+    return Event(
+        id=Ids().new(), type="ORDERED", source="shop", time=datetime.now(UTC), user_id=user_id
+    )
+
+
+async def test_a_replayed_delivery_is_delivered_once_and_its_story_tells_why(
+    system: FakeSystem,
+) -> None:
+    (address,) = await fail(system)
+    kind, letter_id = await the_letter(system)
+    (letter,) = (await system.dead_letters.list()).dead_letters
+    assert (letter.channel, letter.reason) == ("email", "554 no spam please")
+
+    await system.dead_letters.replay(kind, letter_id)
+    await system.settle()
+
+    system.assert_sent(to=address)
+    assert (await system.dead_letters.list()).dead_letters == []
+    with pytest.raises(Conflict, match="its state is sent"):
+        await system.dead_letters.replay(kind, letter_id, in_doubt=True)
+    story = await system.explain(letter.event_id or "")
+    (run,) = story.notifications
+    assert run.decisions[-1].rule == "replayed"
+    assert "554 no spam please" in run.decisions[-1].reason
+    audit = await system.services.audit.list(limit=10)
+    assert f"replay delivery {letter_id}" in [each.action for each in audit]
+
+
+async def test_what_is_in_doubt_is_refused_unless_asked_for_explicitly(
+    system: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    (address,) = await fail(system)
+    await change(system, doubt=True)
+    _, letter_id = await the_letter(system)
+    path = f"/v1/dead-letters/delivery/{letter_id}/replay"
+
+    refused = await http.post(path)
+    left = await http.post("/v1/dead-letters/replay", json={"all": True})
+    asked = await http.post(path, json={"in_doubt": True})
+    await system.settle()
+
+    assert (refused.status_code, "may have been delivered" in refused.text) == (409, True)
+    assert left.json() == {"replayed": 0, "left": 0, "next": None}
+    assert asked.json() == {"kind": "delivery", "id": letter_id}
+    system.assert_sent(to=address)
+
+
+async def test_an_entry_of_the_bus_is_accepted_once_what_it_needed_is_there(
+    system: FakeSystem,
+) -> None:
+    event = foreign("ann")
+    await system.dead_letters.keep(buried(event))
+    kind, letter_id = await the_letter(system)
+
+    with pytest.raises(Conflict, match="there is no user ann"):
+        await system.dead_letters.replay(kind, letter_id)
+    await system.users.put("ann", email="ann@example.com", name=None, locale=None)
+    await system.dead_letters.replay(kind, letter_id)
+
+    assert (await system.explain(event.key)).type == "ORDERED"
+    assert (await system.dead_letters.list()).dead_letters == []
+    with pytest.raises(Conflict, match="replayed"):
+        await system.dead_letters.replay(kind, letter_id)
+
+
+@pytest.mark.parametrize("entry", ["{broken", "[]", '{"specversion": "1.0"}'])
+async def test_an_entry_that_can_not_be_read_says_so_and_stays(
+    system: FakeSystem, entry: str
+) -> None:
+    await system.dead_letters.keep(buried(entry))
+    kind, letter_id = await the_letter(system)
+
+    with pytest.raises(Conflict, match="can't be accepted: "):
+        await system.dead_letters.replay(kind, letter_id)
+    done = await system.dead_letters.replay_all()
+
+    assert (done.replayed, done.left, done.next) == (0, 1, None)
+    assert await the_letter(system) == (kind, letter_id)
+
+
+async def test_an_entry_whose_event_came_by_another_way_is_no_second_event(
+    system: FakeSystem,
+) -> None:
+    await system.users.put("ann", email="ann@example.com", name=None, locale=None)
+    event = foreign("ann")
+    await system.services.intake.accept_heard(event, "USER_CHANNEL")
+    await system.dead_letters.keep(buried(cloudevents.encode(event).decode()))
+
+    done = await system.dead_letters.replay_all()
+
+    assert done.replayed == 1
+    assert len(await system.services.notifications.recent(10)) == 1
+
+
+async def test_two_operators_who_replay_everything_at_once_deliver_each_once(
+    system: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    addresses = await fail(system, 60)
+
+    answers = await asyncio.gather(
+        *[http.post("/v1/dead-letters/replay", json={"workflow": "welcome"}) for _ in range(4)]
+    )
+    await system.settle()
+
+    assert sum(each.json()["replayed"] for each in answers) == 60
+    assert sorted(message.address for message in system.sent) == sorted(addresses)
+
+
+async def test_counting_first_replays_nothing(system: FakeSystem) -> None:
+    await fail(system, 3)
+
+    counted = await system.dead_letters.replay_all(dry_run=True)
+
+    assert (counted.replayed, counted.next) == (3, None)
+    assert len((await system.dead_letters.list()).dead_letters) == 3
+
+
+async def test_they_are_listed_inspected_and_paged_over_http(
+    system: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    await fail(system, 3)
+    await system.dead_letters.keep(buried("{broken"))
+
+    first = (await http.get("/v1/dead-letters", params={"limit": 3})).json()
+    rest = (await http.get("/v1/dead-letters", params={"before": first["next"]})).json()
+    found = (await http.get("/v1/dead-letters?kind=delivery&reason=SPAM&in_doubt=false")).json()
+    letter = found["dead_letters"][0]
+    inspected = (await http.get(f"/v1/dead-letters/delivery/{letter['id']}")).json()
+
+    assert [len(first["dead_letters"]), len(rest["dead_letters"])] == [3, 1]
+    assert rest["next"] is None
+    assert len(found["dead_letters"]) == 3
+    assert inspected["details"]["address"].endswith("@example.com")
+    assert [each["outcome"] for each in inspected["attempts"]] == ["permanent"]
+    assert letter["at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/v1/dead-letters?before=nonsense", None, 422),
+        ("GET", "/v1/dead-letters?kind=letter", None, 422),
+        ("GET", "/v1/dead-letters/delivery/0198c0de-0000-7000-8000-000000000000", None, 404),
+        ("GET", "/v1/dead-letters/delivery/nonsense", None, 422),
+        ("POST", "/v1/dead-letters/event/0198c0de-0000-7000-8000-000000000000/replay", None, 404),
+        ("POST", "/v1/dead-letters/replay", {}, 422),
+        ("POST", "/v1/dead-letters/replay", {"in_doubt": True, "dry_run": True}, 422),
+        ("POST", "/v1/dead-letters/replay", {"all": True, "colour": "red"}, 422),
+    ],
+)
+async def test_what_makes_no_sense_is_refused(
+    http: httpx2.AsyncClient, method: str, path: str, body: dict[str, Any] | None, status: int
+) -> None:
+    assert (await http.request(method, path, json=body)).status_code == status
+
+
+async def test_in_process_nonsense_is_refused_alike(system: FakeSystem) -> None:
+    with pytest.raises(InvalidInput, match="kind"):
+        await system.dead_letters.list(kind="letter")
+    with pytest.raises(NotFound):
+        await system.dead_letters.get("delivery", "nonsense")
+    with pytest.raises(NotFound):
+        await system.dead_letters.replay("event", Ids().new())
+
+
+async def sign_in(system: FakeSystem, http: httpx2.AsyncClient, scope: Scope) -> str:
+    """Sign in to the pages with a key of that scope; who that is."""
+    keys = system.services.keys
+    await keys.create("root", [Scope.ADMIN], by="a test")
+    made = await keys.create(f"for {scope}", [scope], by="a test")
+    await http.post("/login", data={"key": made.token})
+    return f"key {made.key.id} (for {scope})"
+
+
+async def test_an_admins_session_replays_on_the_page_and_is_written_down(
+    system: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    (address,) = await fail(system)
+    who = await sign_in(system, http, Scope.ADMIN)
+    kind, letter_id = await the_letter(system)
+
+    page = await http.get(f"/dead-letters/{kind}/{letter_id}", headers=PAGE)
+    foreign_page = await http.post(
+        f"/dead-letters/{kind}/{letter_id}/replay", headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    done = await http.post(f"/dead-letters/{kind}/{letter_id}/replay")
+    again = await http.post(f"/dead-letters/{kind}/{letter_id}/replay")
+    await system.settle()
+
+    assert "Replay it now" in page.text
+    assert foreign_page.status_code == 401
+    assert (done.status_code, "1 replayed." in done.text) == (200, True)
+    assert again.status_code == 409
+    system.assert_sent(to=address)
+    assert {each.actor for each in await system.services.audit.list(limit=20)} == {who}
+
+
+async def test_a_readers_session_sees_them_and_may_not_replay(
+    system: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    await fail(system)
+    await sign_in(system, http, Scope.READ)
+    kind, letter_id = await the_letter(system)
+
+    listed = await http.get("/dead-letters", headers=PAGE)
+    found = await http.post("/dead-letters", data={"reason": "spam"})
+    refused = [
+        await http.post(f"/dead-letters/{kind}/{letter_id}/replay"),
+        await http.post("/dead-letters/replay", data={"kind": "delivery"}),
+    ]
+
+    assert (listed.status_code, found.status_code) == (200, 200)
+    assert "554 no spam please" in found.text
+    assert "Replay all" not in listed.text
+    assert "scope <code>admin</code>" in listed.text
+    assert [each.status_code for each in refused] == [403, 403]
+    assert len((await system.dead_letters.list()).dead_letters) == 1
+
+
+async def test_without_keys_a_page_of_another_site_replays_nothing(
+    system: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    await fail(system)
+
+    refused = await http.post("/dead-letters/replay", headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert refused.status_code == 403
+    assert len((await system.dead_letters.list()).dead_letters) == 1
