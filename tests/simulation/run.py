@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,7 +78,13 @@ def _is_done(world: World, installation: Installation, clients: Clients) -> bool
 @contextmanager
 def _in_virtual_time(world: World) -> Iterator[None]:
     """What asks the machine for the time gets the loop's."""
-    with patch.object(time, "monotonic", world.loop.time), _silence():
+    now, state = world.loop.time, random.getstate()
+    random.seed(world.seed)  # for what draws from the machine's own chance
+    with (
+        patch.object(time, "monotonic", now),
+        patch.object(time, "perf_counter", now),
+        _silence(),
+    ):
         gc.disable()  # and what was there before is not looked through again after each run
         gc.freeze()
         try:
@@ -85,6 +92,7 @@ def _in_virtual_time(world: World) -> Iterator[None]:
         finally:
             gc.enable()
             gc.unfreeze()
+            random.setstate(state)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ def _always_sure(_self: Hold, _claimed: Claimed) -> bool:
 
 
 def _always_room(self: Window) -> int:
-    return self._slots
+    return self._slots.count
 
 
 async def _no_beat(_self: Hold) -> None:
