@@ -5,6 +5,7 @@ asyncio's own, as it would be on a loop to itself. There are no threads and no s
 """
 
 import asyncio
+import bisect
 import contextvars
 import heapq
 import itertools
@@ -29,6 +30,7 @@ class Process:
     """What dies together and stands still together; everything it starts is a part of it."""
 
     def __init__(self, name: str) -> None:
+        #: no two have the same
         self.name = name
         self.dead = False
         #: it ended without having put down what it had in hand
@@ -144,8 +146,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         if process.dead:
             return
         if not process.ready and process not in self._standing:
-            self._ready.append(process)
+            self._put(process)
         process.ready.append(entry)
+
+    def _put(self, process: Process) -> None:
+        # In an order of their own: who rang whom first is up to addresses in memory.
+        bisect.insort(self._ready, process, key=lambda each: each.name)
 
     def _step(self, end: float) -> bool:
         ready = self._ready
@@ -184,7 +190,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Those whose standstill is over take up what has come meanwhile."""
         for process in [each for each in self._standing if each.stands_until <= self._now]:
             self._standing.remove(process)
-            self._ready.append(process)
+            self._put(process)
 
 
 def _forget(_generator: object) -> None:

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,8 +77,7 @@ def _is_done(world: World, installation: Installation, clients: Clients) -> bool
 @contextmanager
 def _in_virtual_time(world: World) -> Iterator[None]:
     """What asks the machine for the time gets the loop's."""
-    now, state = world.loop.time, random.getstate()
-    random.seed(world.seed)  # for what draws from the machine's own chance
+    now = world.loop.time
     with (
         patch.object(time, "monotonic", now),
         patch.object(time, "perf_counter", now),
@@ -92,7 +90,6 @@ def _in_virtual_time(world: World) -> Iterator[None]:
         finally:
             gc.enable()
             gc.unfreeze()
-            random.setstate(state)
 
 
 @contextmanager

@@ -117,6 +117,7 @@ class Services:
                 clock=clock,
                 ids=ids,
                 reject_address=users.reject_address,
+                chance=world.random.random,
                 pace=_PACE,
             ),
             inbox=InboxService(store, clock=clock, users=users),

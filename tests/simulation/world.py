@@ -17,7 +17,6 @@ class World:
     """One run's surroundings; its own clock and ids, so that nothing of this machine comes in."""
 
     def __init__(self, seed: int) -> None:
-        self.seed = seed
         self.random = Random(seed)
         self.weather = draw_weather(self.random)
         self.loop = SimulatedLoop(self.random)

@@ -1,7 +1,6 @@
 """One integration's gate: how many calls may be made of it now."""
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -59,7 +58,7 @@ class Gate:
         gauge: Gauge,
         quiet_log: QuietLog,
         urgent: Callable[[], None],
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float],
     ) -> None:
         self.name = integration.name
         self._at_once = integration.provider.concurrency
