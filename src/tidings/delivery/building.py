@@ -141,7 +141,7 @@ class Workshop:
             send=send,
             find=contained_find(integration.provider, seconds=seconds, quiet_log=self.quiet_log),
             retry=elsewhere(self.retry, routes),
-            is_sure=self.hold.is_sure,
+            current=self.hold.current,
             clock=self.clock,
             quiet_log=self.quiet_log,
         )
