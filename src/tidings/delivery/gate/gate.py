@@ -89,6 +89,12 @@ class Gate:
         """Rises when the breaker opens: a call is judged in the term it began in."""
         return self._view.breaker.term
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it may be called, limits aside."""
+        is_silent = self._now() < self._view.paused_until
+        return self._view.breaker.phase is Phase.CLOSED and not is_silent
+
     def room(self, *, reserved: bool = False) -> int:
         """How many more calls this process can make of it; a part only for what is `reserved`."""
         kept = 0 if reserved else reserve(self._at_once)
@@ -163,11 +169,7 @@ class Gate:
 
     @property
     def _is_free(self) -> bool:
-        return (
-            not self._terms.are_limits
-            and self._view.breaker.phase is Phase.CLOSED
-            and self._now() >= self._view.paused_until
-        )
+        return not self._terms.are_limits and self.is_well
 
     async def _ask(self, wanted: int, *, reserved: bool = False) -> int:
         ask = Ask(
