@@ -1,7 +1,9 @@
 """The delivery engine on a real store: every end of a delivery, and every way to be disturbed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
 
 import pytest
 import structlog
@@ -15,7 +17,7 @@ from tidings.core.errors import (
     PermanentError,
     TransientError,
 )
-from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL, Message, Receipt
+from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL, Content, Message, Receipt
 from tidings.store import schema
 from tidings.users.people import Preference
 
@@ -220,6 +222,61 @@ async def test_an_address_that_changed_after_planning_gets_nothing(office: PostO
     row = await office.delivery()
     assert row["state"] == "suppressed"
     assert "no longer one of the user's" in row["reason"]
+    assert office.provider.messages == []
+
+
+class SlowTemplates:
+    """Takes its time, in which a test does something."""
+
+    def __init__(self, office: PostOffice, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._office = office
+        self._meanwhile = meanwhile
+
+    async def render(self, version: str, context: Mapping[str, Any]) -> Content:
+        await self._meanwhile()
+        await asyncio.sleep(0.3)
+        return await self._office.house.templates.render(version, context)
+
+
+async def test_an_opt_out_while_it_is_being_rendered_wins(office: PostOffice) -> None:
+    await office.plan_welcomes()
+    choice = Preference(workflow="welcome", channel="email", enabled=False)
+    templates = SlowTemplates(
+        office, lambda: office.house.users.set_preferences("u-user0", [choice])
+    )
+
+    await office.service(templates=templates).work()
+
+    row = await office.delivery()
+    assert (row["state"], row["rule"]) == ("suppressed", "preference")
+    assert office.provider.messages == []
+
+
+async def test_being_called_off_while_it_is_being_rendered_wins(office: PostOffice) -> None:
+    await office.plan_welcomes()
+    (event,) = await office.rows(schema.events)
+    templates = SlowTemplates(
+        office, lambda: office.house.notifications.cancel(event_id=event["source_id"])
+    )
+
+    await office.service(templates=templates).work()
+
+    row = await office.delivery()
+    assert (row["state"], row["rule"]) == ("cancelled", "cancelled")
+    assert office.provider.messages == []
+
+
+async def test_what_expires_while_it_is_being_rendered_is_not_sent(office: PostOffice) -> None:
+    await office.plan_welcomes()
+    await office.change(expires_at=office.clock.now() + timedelta(seconds=60))
+
+    async def a_minute_passes() -> None:
+        office.clock.advance(seconds=60)
+
+    await office.service(templates=SlowTemplates(office, a_minute_passes)).work()
+
+    row = await office.delivery()
+    assert (row["state"], row["rule"]) == ("expired", "expired")
     assert office.provider.messages == []
 
 

@@ -18,6 +18,7 @@ from tidings.store.postgres.plan import DUE as DUE_EVENTS
 from tidings.store.postgres.plan import FINISH as FINISH_PLANNING
 from tidings.store.postgres.plan import PUT_OFF as PUT_OFF_EVENTS
 from tidings.store.postgres.planned import ADD_NOTIFICATIONS, KNOWN_NOTIFICATIONS
+from tidings.store.postgres.reread import REREAD
 from tidings.store.postgres.resume import DUE as DUE_NOTIFICATIONS
 from tidings.store.postgres.resume import FINISH as FINISH_RESUMING
 from tidings.store.postgres.resume import PUT_OFF as PUT_OFF_NOTIFICATIONS
@@ -115,6 +116,7 @@ STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
     ),
     "due_events": (DUE_EVENTS, [_NO_SHIFT, str(BATCH)], "events_due"),
     "due_notifications": (DUE_NOTIFICATIONS, [_NO_SHIFT, str(BATCH)], "notifications_due"),
+    "reread": (REREAD, [f"({ids('d')})[1]", "1"], "deliveries_pkey"),
     "beat": (
         BEAT,
         [_NO_SHIFT, "'10 s'::interval", ids("d"), each("1", "integer")],

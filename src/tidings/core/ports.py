@@ -207,6 +207,10 @@ class Store(Protocol):
         """
         ...
 
+    async def reread(self, claimed: Claimed) -> Claimed | None:
+        """What is in hand as it stands now, with its user; None where it is not any more."""
+        ...
+
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
         """Hold what is still in hand for `lease` more seconds."""
         ...

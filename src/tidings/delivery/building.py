@@ -1,8 +1,7 @@
 """Puts a channel together: gates, couriers, windows."""
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tidings.core.clock import Clock
 from tidings.core.integrations import Integration
@@ -48,7 +47,8 @@ class Workshop:
     #: something is to be told to the other workers at once
     urgent: Callable[[], None]
     #: the name among them
-    worker: str = field(default_factory=lambda: uuid.uuid4().hex)
+    worker: str
+    chance: Callable[[], float]
 
     def channel(self, name: str, integrations: Sequence[Integration]) -> Channel:
         """A channel with its integrations."""
@@ -109,6 +109,7 @@ class Workshop:
             gauge=self.metrics.integration_state.labels(channel, integration.name),
             quiet_log=self.quiet_log,
             urgent=self.urgent,
+            chance=self.chance,
         )
 
     def _watched_send(
@@ -140,7 +141,7 @@ class Workshop:
             send=send,
             find=contained_find(integration.provider, seconds=seconds, quiet_log=self.quiet_log),
             retry=elsewhere(self.retry, routes),
-            is_sure=self.hold.is_sure,
+            current=self.hold.current,
             clock=self.clock,
             quiet_log=self.quiet_log,
         )

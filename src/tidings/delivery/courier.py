@@ -1,7 +1,7 @@
 """Takes one claimed delivery to its outcome: re-check, render, ask if in doubt, call."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from tidings.core.ports import Find, RetryPolicy, Send
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, Outcome
 from tidings.delivery import outcomes
-from tidings.delivery.recheck import expired, recheck
+from tidings.delivery.recheck import recheck
 
 
 class Templates(Protocol):
@@ -36,7 +36,7 @@ class Courier:
         send: Send,
         find: Find | None = None,
         retry: RetryPolicy,
-        is_sure: Callable[[Claimed], bool],
+        current: Callable[[Claimed], Awaitable[Claimed | None]],
         clock: Clock,
         quiet_log: QuietLog,
     ) -> None:
@@ -45,7 +45,7 @@ class Courier:
         self._send = send
         self._find = find
         self._retry = retry
-        self._is_sure = is_sure
+        self._current = current
         self._clock = clock
         self._quiet_log = quiet_log
 
@@ -94,16 +94,10 @@ class Courier:
         return replace(await self._called(claimed, message), certain=True)
 
     async def _called(self, claimed: Claimed, message: Message) -> Outcome:
+        stopped = await self._stopped(claimed)
+        if stopped is not None:
+            return stopped
         started_at = self._clock.now()
-        late = expired(claimed, started_at)
-        if late is not None:
-            return outcomes.refused(claimed, late)
-        if not self._is_sure(claimed):
-            self._quiet_log.warning("given back: the lease was over before the call could begin")
-            return outcomes.given_back(claimed)
-        return await self._attempted(claimed, message, started_at)
-
-    async def _attempted(self, claimed: Claimed, message: Message, started_at: datetime) -> Outcome:
         error: DeliveryError
         try:
             receipt = await self._send(message)
@@ -114,6 +108,21 @@ class Courier:
         except DeliveryError as raised:
             error = raised
         return outcomes.not_sent(claimed, self._call(started_at), error, self._retry)
+
+    async def _stopped(self, claimed: Claimed) -> Outcome | None:
+        """What becomes of it instead of the call, if anything speaks against that by now."""
+        try:
+            current = await self._current(claimed)
+        except asyncio.CancelledError:
+            uncancel()
+            return outcomes.given_back(claimed)
+        except Unavailable as error:
+            return outcomes.given_back(claimed, due_in=error.retry_after)
+        if current is None:
+            self._quiet_log.warning("given back: the lease was over before the call could begin")
+            return outcomes.given_back(claimed)
+        refusal = recheck(current, self._clock.now())
+        return None if refusal is None else outcomes.refused(claimed, refusal)
 
     def _call(self, started_at: datetime) -> outcomes.Call:
         return outcomes.Call(

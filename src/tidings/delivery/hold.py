@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidings.core.errors import Unavailable
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, ClaimRequest, ClaimResult
+
+#: seconds for which what was read with the claim is as good as read now
+_FRESH_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +18,8 @@ class _Held:
     claimed: Claimed
     #: on the loop's clock, from before the database was asked; the lease ends no sooner
     until: float
+    #: when what the worker goes by was read, on the same clock
+    read: float
 
 
 class Hold:
@@ -41,7 +46,7 @@ class Hold:
         Raises Unavailable.
         """
         await self._outlast()
-        until = _now() + request.lease
+        asked = _now()
         try:
             result = await self._store.claim(request)
         except Unavailable:
@@ -49,7 +54,10 @@ class Hold:
             raise
         taken = [claimed for claimed in result.taken if claimed.id not in self._held]
         for claimed in result.taken:
-            self._held[claimed.id] = _Held(claimed=claimed, until=until)
+            held = self._held.get(claimed.id)
+            self._held[claimed.id] = _Held(
+                claimed=claimed, until=asked + request.lease, read=held.read if held else asked
+            )
         return ClaimResult(taken=taken, ended=result.ended)
 
     def note_outage(self) -> None:
@@ -60,6 +68,17 @@ class Hold:
         """Whether nobody else can have claimed it by now."""
         held = self._held.get(claimed.id)
         return held is not None and _now() < held.until
+
+    async def current(self, claimed: Claimed) -> Claimed | None:
+        """It as it stands, read again if that was long ago; None where it may be another's by now.
+
+        Raises Unavailable.
+        """
+        held = self._held.get(claimed.id)
+        if held is not None and _now() - held.read >= _FRESH_SECONDS:
+            again = await self._store.reread(held.claimed)
+            return again if self.is_sure(claimed) else None
+        return claimed if self.is_sure(claimed) else None
 
     def newest(self, claimed: Claimed) -> Claimed:
         """The same delivery under the epoch it is ours by now."""
@@ -117,7 +136,7 @@ class Hold:
         current = self._held.get(held.claimed.id)
         if current is held and asked < held.until:
             until = asked + self._lease_seconds
-            self._held[held.claimed.id] = _Held(claimed=held.claimed, until=until)
+            self._held[held.claimed.id] = replace(held, until=until)
 
 
 def _now() -> float:

@@ -1,7 +1,8 @@
 """The delivery engine's front: what a channel worker runs."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -51,17 +52,19 @@ class DeliveryService:
         clock: Clock,
         ids: Ids | None = None,
         reject_address: RejectAddress | None = None,
+        chance: Callable[[], float] = random.random,
         pace: Pace = USUAL_PACE,
     ) -> None:
         self._store = store
         self._pace = pace
+        ids = ids or Ids()
         self._quiet_log = QuietLog("delivery")
         self._urgent = Bell()
         self._news = News(
             bus=bus,
             source=store.installation.source,
             clock=clock,
-            ids=ids or Ids(),
+            ids=ids,
             quiet_log=self._quiet_log,
         )
         self._hold = Hold(
@@ -83,6 +86,8 @@ class DeliveryService:
             quiet_log=self._quiet_log,
             pace=pace,
             urgent=self._urgent.ring,
+            worker=ids.new(),
+            chance=chance,
         )
         self._channels = {
             name: workshop.channel(name, those) for name, those in integrations.items()

@@ -10,7 +10,7 @@ from tidings.core.work import Claimed, Outcome, Settled
 from tidings.delivery import courier, outcomes, retry
 from tidings.delivery.courier import Courier
 from tidings.delivery.settler import Settler
-from tidings.delivery.window import Window
+from tidings.delivery.under_way import UnderWay
 from tidings.store import settling as judging
 from tidings.store.settling import Hand, hand
 from tidings.store.sqlite import settle
@@ -56,7 +56,7 @@ async def _sent_for_good(self: Courier, claimed: Claimed, message: Message) -> O
     return outcome
 
 
-async def _settle_as_it_was(self: Window, outcome: Outcome) -> None:
+async def _settle_as_it_was(self: UnderWay, outcome: Outcome) -> None:
     await self._settle(outcome)
 
 
@@ -122,7 +122,7 @@ BUGS = (
     ),
     Bug(
         name="an outcome is settled under the epoch that a claim of our own overtook",
-        plant=replaced(Window, "_settle_as_newest", _settle_as_it_was),
+        plant=replaced(UnderWay, "_settle_as_newest", _settle_as_it_was),
         test=f"{OUTAGES}test_a_claim_that_overtakes_our_own_starts_no_second_call",
     ),
     Bug(

@@ -1,7 +1,6 @@
 """One integration's gate: how many calls may be made of it now."""
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -59,7 +58,7 @@ class Gate:
         gauge: Gauge,
         quiet_log: QuietLog,
         urgent: Callable[[], None],
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float],
     ) -> None:
         self.name = integration.name
         self._at_once = integration.provider.concurrency
@@ -89,6 +88,12 @@ class Gate:
     def term(self) -> int:
         """Rises when the breaker opens: a call is judged in the term it began in."""
         return self._view.breaker.term
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it may be called, limits aside."""
+        is_silent = self._now() < self._view.paused_until
+        return self._view.breaker.phase is Phase.CLOSED and not is_silent
 
     def room(self, *, reserved: bool = False) -> int:
         """How many more calls this process can make of it; a part only for what is `reserved`."""
@@ -164,11 +169,7 @@ class Gate:
 
     @property
     def _is_free(self) -> bool:
-        return (
-            not self._terms.are_limits
-            and self._view.breaker.phase is Phase.CLOSED
-            and self._now() >= self._view.paused_until
-        )
+        return not self._terms.are_limits and self.is_well
 
     async def _ask(self, wanted: int, *, reserved: bool = False) -> int:
         ask = Ask(

@@ -28,6 +28,7 @@ from tidings.store.postgres.database import Database
 from tidings.store.postgres.figures import fold
 from tidings.store.postgres.one_by_one import plan_with
 from tidings.store.postgres.plan import plan
+from tidings.store.postgres.reread import reread
 from tidings.store.postgres.resume import resume
 from tidings.store.postgres.settle import beat, settle
 
@@ -93,6 +94,10 @@ class PostgresStore:
         """Take due deliveries, lane after lane; epochs rise by one."""
         shift = self._clock.shift
         return await self._database.use(lambda to: claim(to, shift, request))
+
+    async def reread(self, claimed: Claimed) -> Claimed | None:
+        """What is in hand as it stands now, with its user; None where it is not any more."""
+        return await self._database.use(lambda to: reread(to, claimed))
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
         """Hold what is still in hand for `lease` more seconds."""

@@ -30,6 +30,7 @@ from tidings.store.sqlite.claim import claim
 from tidings.store.sqlite.database import Database
 from tidings.store.sqlite.figures import fold
 from tidings.store.sqlite.plan import plan
+from tidings.store.sqlite.reread import reread
 from tidings.store.sqlite.resume import resume
 from tidings.store.sqlite.settle import beat, settle
 from tidings.store.sqlite.writer import Writer
@@ -87,6 +88,10 @@ class SqliteStore:
         """Take due deliveries, lane after lane; epochs rise by one."""
         held = _microseconds(request.lease)
         return await self._transact(lambda to, now: claim(to, now, held, request))
+
+    async def reread(self, claimed: Claimed) -> Claimed | None:
+        """What is in hand as it stands now, with its user; None where it is not any more."""
+        return await self._transact(lambda to, now: reread(to, now, claimed))
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
         """Hold what is still in hand for `lease` more seconds."""

@@ -28,6 +28,7 @@ _TOPICS = (
     "outbox",
     "parallel",
     "plan",
+    "reread",
     "resume",
     "route",
     "run",

@@ -13,6 +13,7 @@ from tidings.testing.store_contract.once import OnceContract
 from tidings.testing.store_contract.outbox import OutboxContract
 from tidings.testing.store_contract.parallel import ParallelContract
 from tidings.testing.store_contract.plan import PlanContract
+from tidings.testing.store_contract.reread import RereadContract
 from tidings.testing.store_contract.resume import ResumeContract
 from tidings.testing.store_contract.route import RouteContract
 from tidings.testing.store_contract.run import RunContract
@@ -31,6 +32,7 @@ class StoreContract(
     LapseContract,
     RouteContract,
     SettleContract,
+    RereadContract,
     CalledOffContract,
     CancellingContract,
     FenceContract,

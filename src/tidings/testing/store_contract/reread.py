@@ -1,0 +1,75 @@
+"""Reading again what is in hand: what changed since the claim is seen before the call."""
+
+from tidings.core.ports import Store
+from tidings.notifications.cancelling import Cancelling
+from tidings.testing.clock import MovableClock
+from tidings.testing.store_contract.case import StoreCase
+from tidings.testing.store_contract.given import LEASE, add_delivery, claim_one, delete_users
+from tidings.testing.store_contract.settle import sent, to_retry
+from tidings.users.people import Preference
+from tidings.users.service import UserService
+
+
+class RereadContract(StoreCase):
+    """What `reread` must do."""
+
+    async def test_what_nobody_changed_is_as_it_was_claimed(self, store: Store) -> None:
+        await add_delivery(store)
+        claimed = await claim_one(store)
+
+        assert await store.reread(claimed) == claimed
+
+    async def test_an_opt_out_since_the_claim_is_seen(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        claimed = await claim_one(store)
+        off = Preference(workflow="*", channel="*", enabled=False)
+        await UserService(store, clock=clock).set_preferences("ada", [off])
+
+        again = await store.reread(claimed)
+
+        assert again is not None
+        assert again.recipient is not None
+        assert again.recipient.preferences == {("*", "*"): False}
+        assert again.recipient.consent_version > again.consent_version
+
+    async def test_being_called_off_since_the_claim_is_seen(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        event = await add_delivery(store)
+        claimed = await claim_one(store)
+        await Cancelling(store, clock=clock).by(event_id=event.id)
+
+        again = await store.reread(claimed)
+
+        assert again is not None
+        assert again.cancelled
+
+    async def test_a_user_who_is_gone_since_the_claim_is_none(self, store: Store) -> None:
+        await add_delivery(store)
+        claimed = await claim_one(store)
+        await delete_users(store)
+
+        again = await store.reread(claimed)
+
+        assert again is not None
+        assert again.recipient is None
+
+    async def test_what_is_settled_or_another_workers_is_not_in_hand(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        first = await claim_one(store)
+        await store.settle([await to_retry(store, first)])
+        assert await store.reread(first) is None
+
+        clock.advance(seconds=61)
+        second = await claim_one(store)
+        clock.advance(seconds=LEASE + 1)
+        third = await claim_one(store)
+        assert await store.reread(second) is None
+        assert await store.reread(third) is not None
+
+        await store.settle([await sent(store, third)])
+        assert await store.reread(third) is None

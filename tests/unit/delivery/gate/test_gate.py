@@ -1,0 +1,206 @@
+"""Gates of several workers on one shared state: what one learns holds for all."""
+
+import pytest
+
+from tests.system.vendors import Vendor
+from tidings.core.integrations import UNLIMITED, Limits
+from tidings.core.metrics import Metrics
+from tidings.core.ports import SharedState
+from tidings.core.quiet_log import QuietLog
+from tidings.delivery.gate.gate import Gate
+from tidings.delivery.gate.state import Terms
+from tidings.memory_bus.shared_state import MemorySharedState
+from tidings.testing.clock import MovableClock
+
+
+class Workers:
+    """Makes gates to one integration, one for each worker."""
+
+    def __init__(self, limits: Limits = UNLIMITED) -> None:
+        self.clock = MovableClock()
+        self.shared: SharedState = MemorySharedState(clock=self.clock)
+        self.metrics = Metrics()
+        self._limits = limits
+
+    def gate(self, worker: str) -> Gate:
+        limits = self._limits
+        return Gate(
+            Vendor().named("smtp", limits=limits),
+            key="integration:email:smtp",
+            worker=worker,
+            shared=self.shared,
+            terms=Terms(rate=limits.rate, concurrency=limits.concurrency),
+            clock=self.clock,
+            gauge=self.metrics.integration_state.labels("email", "smtp"),
+            quiet_log=QuietLog("test"),
+            urgent=lambda: None,
+            chance=lambda: 0.0,
+        )
+
+
+async def fails(gate: Gate, count: int = 5) -> None:
+    """So many calls fail, and the others are told."""
+    for _ in range(count):
+        gate.ended(gate.term, failed=True)
+    await gate.tell()
+
+
+async def test_one_that_is_well_and_has_no_limits_costs_no_question() -> None:
+    workers = Workers()
+    gate = workers.gate("a")
+    await workers.shared.aclose()  # whoever asked it now would hear that it is closed
+
+    assert await gate.take(900) == 900
+    gate.unused(890, gate.term)
+    assert gate.room() == 1_000 - 100 - 10
+
+
+async def test_a_rate_is_one_for_all_workers() -> None:
+    workers = Workers(Limits(rate=100.0))
+    gates = [workers.gate(name) for name in "abcd"]
+    for gate in gates:
+        await gate.tell()
+    workers.clock.advance(seconds=60)
+
+    granted = [await gate.take(50) for gate in gates]
+
+    assert granted == [18, 0, 0, 0]  # two of a burst of twenty are for the critical lane
+    assert await gates[3].take(50, reserved=True) == 2
+
+
+async def test_what_is_not_used_is_another_workers() -> None:
+    workers = Workers(Limits(rate=100.0))
+    one, other = workers.gate("a"), workers.gate("b")
+    await one.tell()
+    workers.clock.advance(seconds=60)
+    granted = await one.take(50)
+
+    one.unused(granted, one.term)
+    await one.tell()
+
+    assert await other.take(50) >= granted
+
+
+async def test_calls_at_once_are_counted_together_and_a_dead_workers_fade() -> None:
+    workers = Workers(Limits(concurrency=10))
+    dead, living = workers.gate("dead"), workers.gate("living")
+
+    assert await dead.take(7) == 7
+    assert await living.take(7) == 2
+    workers.clock.advance(seconds=11)
+    assert await living.take(7) == 7
+
+
+async def test_a_call_that_is_over_makes_room() -> None:
+    workers = Workers(Limits(concurrency=10))
+    one, other = workers.gate("a"), workers.gate("b")
+    for _ in range(await one.take(9)):
+        one.done()
+    await one.take(0)
+
+    assert await one.take(3) == 3
+    assert await other.take(9) == 6
+
+
+async def test_what_one_sees_fail_the_others_leave_alone() -> None:
+    workers = Workers()
+    one, other = workers.gate("a"), workers.gate("b")
+    await fails(one)
+    other.ended(other.term, failed=False)
+    await other.tell()
+
+    assert await other.take(5) == 0
+    assert other.wait() == pytest.approx(1.0, abs=0.1)
+    assert other.why_not().startswith("smtp was skipped: 5 of its last 5 calls failed (open until ")
+
+
+async def test_one_worker_tries_it_and_then_all_call_it_again() -> None:
+    workers = Workers()
+    one, other = workers.gate("a"), workers.gate("b")
+    await fails(one)
+    other.ended(other.term, failed=False)
+    await other.tell()
+    workers.clock.advance(seconds=1.1)
+
+    assert await one.take(5) == 1
+    assert await other.take(5) == 0
+    for _ in range(8):
+        granted = await one.take(100) or 1
+        for _ in range(granted):
+            one.done()
+            one.ended(one.term, failed=False)
+        await one.tell()
+
+    assert await other.take(5) == 5
+    assert workers.metrics.integration_state.labels("email", "smtp")._value.get() == 0
+
+
+async def test_silence_that_one_was_asked_for_holds_for_all() -> None:
+    workers = Workers(Limits(rate=1_000.0))
+    one, other = workers.gate("a"), workers.gate("b")
+    await other.tell()
+    one.pause(60)
+    await one.tell()
+    workers.clock.advance(seconds=59)
+
+    assert await other.take(5) == 0
+    workers.clock.advance(seconds=1.1)
+    assert await other.take(5) == 5
+
+
+async def test_ten_years_of_silence_are_a_day() -> None:
+    gate = Workers().gate("a")
+
+    gate.pause(315_360_000)
+
+    assert gate.wait() == pytest.approx(86_400, abs=1)
+
+
+async def test_without_the_shared_state_each_keeps_to_its_part() -> None:
+    workers = Workers(Limits(rate=100.0, concurrency=40))
+    gates = [workers.gate(name) for name in "abcd"]
+    for gate in gates:
+        await gate.tell()
+    for gate in gates:  # by now each has seen all four
+        workers.clock.advance(seconds=4)
+        await gate.take(0)
+        await gate.tell()
+        granted = await gate.take(1)
+        gate.unused(granted, gate.term)
+    await workers.shared.aclose()
+
+    at_once = [await gate.take(50) for gate in gates]
+    workers.clock.advance(seconds=10)
+    later = [await gate.take(50) for gate in gates]
+
+    assert at_once == [0, 0, 0, 0]
+    assert sum(later) <= 20
+
+
+async def test_who_never_saw_the_others_takes_a_tenth() -> None:
+    workers = Workers(Limits(rate=100.0))
+    gate = workers.gate("a")
+    await workers.shared.aclose()
+    await gate.take(1)
+
+    total = 0
+    for _ in range(100):
+        workers.clock.advance(seconds=0.1)
+        granted = await gate.take(50)
+        total += granted
+        for _ in range(granted):
+            gate.done()
+
+    assert 80 <= total <= 102
+
+
+async def test_alone_a_worker_still_heeds_what_it_sees_fail() -> None:
+    workers = Workers()
+    gate = workers.gate("a")
+    await workers.shared.aclose()
+
+    await fails(gate)
+
+    assert await gate.take(5) == 0
+    workers.clock.advance(seconds=1.1)
+    assert await gate.take(5) == 1
