@@ -63,6 +63,10 @@ class FaultProxy:
         """All passes again as it comes."""
         self.harm()
 
+    def aim(self, target: Target) -> None:
+        """Who comes from now on meets this server."""
+        self._call(lambda: setattr(self, "_target", target))
+
     def reset(self) -> None:
         """End every connection there is by RST."""
 
@@ -110,6 +114,7 @@ class FaultProxy:
             writers.append(server)
             self._links[_this_task()] = writers
             up, down = Pump(self._up, reader, server), Pump(self._down, from_server, client)
+            up.face(down)
             cut = await _first_cut(up, down)
             reset = cut is not None and cut.reset
         except OSError:

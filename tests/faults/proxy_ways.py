@@ -17,6 +17,8 @@ class Cut:
     times: int = 1
     #: the piece with the pattern still passes; else the other side never sees it
     passing: bool = True
+    #: the connection ends with what comes back, which is lost: it was acted upon
+    answered: bool = False
     #: by RST; else in good order
     reset: bool = True
 
@@ -92,6 +94,12 @@ class Pump:
         self._writer = writer
         self._passed = 0
         self._tail = b""
+        self._last: Cut | None = None
+        self._opposite = self
+
+    def face(self, opposite: "Pump") -> None:
+        """Know the pump of the other direction."""
+        self._opposite, opposite._opposite = opposite, self
 
     async def run(self) -> Cut | None:
         """Until the end, which is passed on, or until a cut, which is told."""
@@ -105,6 +113,8 @@ class Pump:
 
     async def _pass(self, piece: bytes) -> Cut | None:
         await self._direction.hold(len(piece))
+        if self._last is not None:
+            return self._last
         cut = self._direction.due_cut(lambda cut: self._falls_in(cut, piece))
         if cut is not None:
             piece = self._before(cut, piece)
@@ -112,7 +122,10 @@ class Pump:
             self._writer.write(piece)
             await self._writer.drain()
         self._passed += len(piece)
-        return cut
+        if cut is None or not cut.answered:
+            return cut
+        self._opposite._last = cut
+        return None
 
     def _falls_in(self, cut: Cut, piece: bytes) -> bool:
         if isinstance(cut.at, int):

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.faults.checker import judge
 from tests.faults.ends import opened, read_ends, until_settled
 from tests.faults.extent import extent
 from tests.faults.fleet import Fleet
-from tests.faults.provider_ledger import Call
+from tests.faults.rates import back_after, most_talkative, until_back
 from tests.faults.registrations import registering
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
@@ -117,12 +117,12 @@ async def test_a_server_fails_again_and_again_and_every_address_is_reached_once(
             await asyncio.to_thread(strike, servers)
             strikes.append(time.time())
             await asyncio.sleep(chance.uniform(0.3, 1.0))
-        await until_back(fleet, strikes[-1])
+        await until_back(fleet, strikes[-1], PACE)
 
     async with opened(postgres_url) as store:
         await until_settled(store)
         verdict = judge(asked, fleet.provider.taken, await read_ends(store))
-    back = back_after(strikes[-1], fleet.provider.taken)
+    back = back_after(strikes[-1], fleet.provider.taken, PACE)
     talk = most_talkative(fleet, time.time() - began)
     tell.append(
         f"{strike.__name__} × {times} at {PACE:g}/s, seed {SEED}: {len(asked)} accepted, "
@@ -148,7 +148,7 @@ async def test_redis_is_away_for_long_and_delivery_goes_on_at_the_pace_of_the_po
         ended = time.time()
         meanwhile = [call for call in fleet.provider.taken if began <= call.at <= ended]
         servers.redis.start()
-        await until_back(fleet, ended)
+        await until_back(fleet, ended, PACE)
 
     async with opened(postgres_url) as store:
         await until_settled(store)
@@ -160,27 +160,3 @@ async def test_redis_is_away_for_long_and_delivery_goes_on_at_the_pace_of_the_po
     assert not verdict.broken
     assert not verdict.explained
     assert len(meanwhile) >= PACE * (ended - began - 2.0) * 0.8
-
-
-async def until_back(fleet: Fleet, since: float) -> None:
-    """Wait until the rate of before is reached again."""
-    async with asyncio.timeout(30):
-        while back_after(since, fleet.provider.taken) == float("inf"):
-            await asyncio.sleep(0.1)
-
-
-def back_after(since: float, taken: Sequence[Call]) -> float:
-    """Seconds until the first second in which nine tenths of the offered rate were taken."""
-    times = [call.at for call in taken if call.at >= since]
-    enough = round(PACE * 0.9)
-    found = (
-        first - since
-        for first, last in zip(times, times[enough - 1 :], strict=False)
-        if last - first <= 1.0
-    )
-    return next(found, float("inf"))
-
-
-def most_talkative(fleet: Fleet, seconds: float) -> float:
-    logs = [path for path in fleet.folder.glob("*.log") if path.name != "provider.log"]
-    return max(path.read_bytes().count(b"\n") for path in logs) / seconds

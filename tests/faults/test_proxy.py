@@ -146,6 +146,20 @@ def test_a_cut_at_a_pattern_finds_it_across_pieces(
     assert client.recv(100) == b""
 
 
+def test_a_cut_of_the_answer_lets_the_question_be_acted_upon(
+    proxy: FaultProxy, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    client, there = ends
+    proxy.harm(up=Way(cut=Cut(at=b"COMMIT", answered=True, reset=False)))
+
+    client.sendall(b"COMMIT")
+    assert there.recv(100) == b"COMMIT"
+    there.sendall(b"done")
+
+    assert client.recv(100) == b""
+    assert proxy.cuts == 1
+
+
 def test_a_cut_by_reset_is_a_reset(
     proxy: FaultProxy, ends: tuple[socket.socket, socket.socket]
 ) -> None:

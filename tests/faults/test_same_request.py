@@ -89,7 +89,7 @@ async def test_a_commit_whose_answer_was_lost_is_found_again_under_its_key(
     answers, before = [], await stored(house.database)
     async with aiohttp.ClientSession() as http:
         for number in range(CUTS):
-            house.proxy.harm(up=Way(cut=Cut(at=WRITING)))
+            house.proxy.harm(up=Way(cut=Cut(at=WRITING, answered=True)))
             cuts = house.proxy.cuts
             request = mail(f"cut-{number}", "hello")
             first = await ask(http, house.urls[0], request)
@@ -102,6 +102,30 @@ async def test_a_commit_whose_answer_was_lost_is_found_again_under_its_key(
     tell.append(f"F21 {CUTS} answers of a commit cut off, the first answers {seen}: {rows} events")
     assert answers == [(503, True)] * CUTS
     assert rows == CUTS
+
+
+@pytest.mark.fault("F5")
+async def test_what_was_cut_off_before_its_commit_is_not_there(
+    house: House, tell: list[str]
+) -> None:
+    answers, before = [], await stored(house.database)
+    async with aiohttp.ClientSession() as http:
+        for number in range(CUTS):
+            house.proxy.harm(up=Way(cut=Cut(at=WRITING, passing=False)))
+            first = await ask(http, house.urls[0], mail(f"broken-{number}", "hello"))
+            answers.append(first.status)
+        without = await stored(house.database) - before
+        again = [
+            await ask_until_stored(http, house.urls[0], mail(f"broken-{number}", "hello"))
+            for number in range(CUTS)
+        ]
+
+    rows = await stored(house.database) - before
+    tell.append(f"F5 {CUTS} commits broken off: {without} events, asked again {rows}")
+    assert answers == [503] * CUTS
+    assert without == 0
+    assert rows == CUTS
+    assert not any(answer.replayed for answer in again)
 
 
 @pytest.mark.fault("F22")
@@ -200,4 +224,4 @@ async def stored(database: str) -> int:
             lambda to: [to.scalar(sa.select(sa.func.count()).select_from(table)) for table in BOTH]
         )
     assert keys == rows
-    return int(rows)
+    return int(rows or 0)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from tests.simulation.installation import Installation
 from tests.simulation.ledger import Request
+from tests.simulation.loop import Process
 from tests.simulation.store import USERS, address_of
 from tests.simulation.weather import TROUBLE_SECONDS
 from tests.simulation.workflows import KINDS, PLAIN
@@ -34,7 +35,7 @@ class Clients:
     def __init__(self, world: World, installation: Installation) -> None:
         self._world = world
         self._installation = installation
-        self._process = world.loop.process("clients")
+        self._process = Process("clients")
         self._stories: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

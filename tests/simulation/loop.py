@@ -5,6 +5,7 @@ asyncio's own, as it would be on a loop to itself. There are no threads and no s
 """
 
 import asyncio
+import bisect
 import contextvars
 import heapq
 import itertools
@@ -29,6 +30,7 @@ class Process:
     """What dies together and stands still together; everything it starts is a part of it."""
 
     def __init__(self, name: str) -> None:
+        #: no two have the same
         self.name = name
         self.dead = False
         #: it ended without having put down what it had in hand
@@ -56,9 +58,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._timers: list[tuple[float, int, Process, _Callback]] = []
         self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[Any]] = []
+        #: processes with something to do, and those that would have if they did not stand still
+        self._ready: list[Process] = []
+        self._standing: list[Process] = []
         #: where what belongs to no process runs: the network, the database, the vendors
         self.world = Process("world")
-        self.processes = [self.world]
         #: the context of the world's own callbacks
         self.nobody = contextvars.Context()
         self.failures: list[str] = []
@@ -66,12 +70,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         """The virtual clock, in seconds."""
         return self._now
-
-    def process(self, name: str) -> Process:
-        """A new process."""
-        process = Process(name)
-        self.processes.append(process)
-        return process
 
     def start(self, process: Process, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine, and whatever it starts, as part of a process."""
@@ -88,9 +86,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Run a callback after what its process has to do already."""
         context = contextvars.copy_context() if context is None else context
         handle = asyncio.Handle(callback, args, self, context)
-        process = context.get(_process, self.world)
-        if not process.dead:
-            process.ready.append((handle, callback, args, context))
+        self._add(context.get(_process, self.world), (handle, callback, args, context))
         return handle
 
     def call_at(
@@ -146,29 +142,55 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             sys.set_asyncgen_hooks(*hooks)
             asyncio._set_running_loop(None)
 
+    def _add(self, process: Process, entry: _Callback) -> None:
+        if process.dead:
+            return
+        if not process.ready and process not in self._standing:
+            self._put(process)
+        process.ready.append(entry)
+
+    def _put(self, process: Process) -> None:
+        # In an order of their own: who rang whom first is up to addresses in memory.
+        bisect.insort(self._ready, process, key=lambda each: each.name)
+
     def _step(self, end: float) -> bool:
-        ready = [each for each in self.processes if each.ready and each.stands_until <= self._now]
+        ready = self._ready
         if not ready:
             return self._jump(end)
-        process = ready[0] if len(ready) == 1 else self._random.choice(ready)
-        handle, callback, args, context = process.ready.popleft()
-        if not handle.cancelled():
-            context.run(callback, *args)
+        index = int(self._random.random() * len(ready)) if len(ready) > 1 else 0
+        process = ready[index]
+        if process.stands_until > self._now:
+            self._standing.append(ready.pop(index))
+        elif not process.ready:
+            ready.pop(index)
+        else:
+            handle, callback, args, context = process.ready.popleft()
+            if not process.ready:
+                ready.pop(index)
+            if not handle.cancelled():
+                context.run(callback, *args)
         return True
 
     def _jump(self, end: float) -> bool:
         """Move the clock to the next thing that happens; False when that is not before `end`."""
-        while self._timers and (self._timers[0][3][0].cancelled() or self._timers[0][2].dead):
-            heapq.heappop(self._timers)
-        moments = [each.stands_until for each in self.processes if each.ready]
-        moments += [self._timers[0][0]] if self._timers else []
-        moment = min(moments, default=end)
+        timers = self._timers
+        while timers and (timers[0][3][0].cancelled() or timers[0][2].dead):
+            heapq.heappop(timers)
+        moment = timers[0][0] if timers else end
+        if self._standing:
+            moment = min(moment, *(process.stands_until for process in self._standing))
         self._now = max(self._now, min(moment, end))
-        while self._timers and self._timers[0][0] <= self._now:
-            _, _, process, entry = heapq.heappop(self._timers)
-            if not process.dead:
-                process.ready.append(entry)
+        while timers and timers[0][0] <= self._now:
+            _, _, process, entry = heapq.heappop(timers)
+            self._add(process, entry)
+        self._go_on()
         return moment < end
+
+    def _go_on(self) -> None:
+        """Those whose standstill is over take up what has come meanwhile."""
+        for process in [each for each in self._standing if each.stands_until <= self._now]:
+            self._standing.remove(process)
+            self._put(process)
 
 
 def _forget(_generator: object) -> None:

@@ -46,6 +46,7 @@ class Nemesis:
     def _lose_bus(self) -> None:
         self._world.note("world", "the bus is lost")
         self._installation.bus.lose()
+        self._installation.shared.lose()
 
     def _vendor_outage(self) -> None:
         self._world.note("world", "the vendor is down")

@@ -77,12 +77,19 @@ def _is_done(world: World, installation: Installation, clients: Clients) -> bool
 @contextmanager
 def _in_virtual_time(world: World) -> Iterator[None]:
     """What asks the machine for the time gets the loop's."""
-    with patch.object(time, "monotonic", world.loop.time), _silence():
-        gc.disable()
+    now = world.loop.time
+    with (
+        patch.object(time, "monotonic", now),
+        patch.object(time, "perf_counter", now),
+        _silence(),
+    ):
+        gc.disable()  # and what was there before is not looked through again after each run
+        gc.freeze()
         try:
             yield
         finally:
             gc.enable()
+            gc.unfreeze()
 
 
 @contextmanager

@@ -6,5 +6,7 @@ LEASE, BEAT, POLL, CALL_SECONDS = 4.0, 1.0, 1.0, 7.0
 PLANNER_POLL = 2.0
 #: calls a channel worker has under way at once
 SLOTS = 2
+#: with the one that is reserved for the critical lane
+MOST_CALLS = SLOTS + 1
 #: calls after which a delivery fails
 ATTEMPTS = 6

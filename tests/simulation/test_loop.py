@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tests.simulation.loop import START, SimulatedLoop
+from tests.simulation.loop import START, Process, SimulatedLoop
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_time_jumps_to_what_happens_next(loop: SimulatedLoop) -> None:
         await asyncio.sleep(86_400)
         woken.append(loop.time())
 
-    loop.start(loop.process("one"), sleep_a_day())
+    loop.start(Process("one"), sleep_a_day())
     loop.run_to(START + 90_000)
 
     assert woken == [START + 86_400]
@@ -42,7 +42,7 @@ def test_timeouts_and_waits_are_those_of_asyncio(loop: SimulatedLoop) -> None:
                 await slow
         told.append(loop.time())
 
-    loop.start(loop.process("one"), wait())
+    loop.start(Process("one"), wait())
     loop.run_to(START + 10)
 
     assert told == [set(), START + 3]
@@ -57,7 +57,7 @@ def test_a_dead_process_does_nothing_more_not_even_clean_up(loop: SimulatedLoop)
         finally:
             told.append("cleaned up")
 
-    process = loop.process("one")
+    process = Process("one")
     loop.start(process, work())
     loop.run_to(START + 1)
     process.die()
@@ -73,7 +73,7 @@ def test_a_process_that_stands_still_misses_its_hour_and_goes_on(loop: Simulated
         await asyncio.sleep(1)
         told.append((name, loop.time() - START))
 
-    slow, quick = loop.process("slow"), loop.process("quick")
+    slow, quick = Process("slow"), Process("quick")
     for process in (slow, quick):
         loop.start(process, wake(process.name))
     loop.run_to(START + 0.5)
@@ -92,7 +92,7 @@ def test_who_goes_next_is_chance_and_what_is_next_within_one_is_not(in_order: bo
 
 def _order(seed: int, *, processes: int) -> tuple[int, ...]:
     loop, told = SimulatedLoop(Random(seed)), list[int]()
-    places = [loop.process(str(number)) for number in range(processes)]
+    places = [Process(str(number)) for number in range(processes)]
 
     async def tell(number: int) -> None:
         told.append(number)

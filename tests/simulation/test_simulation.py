@@ -49,5 +49,14 @@ def test_the_same_seed_gives_the_same_trace_in_another_process_too() -> None:
     assert simulate(ONE).trace == simulate(ONE).trace == json.loads(other.stderr)
 
 
+def test_a_run_leaves_nothing_behind_for_the_next() -> None:
+    alone = simulate(ONE).trace
+
+    for seed in range(ONE + 1, ONE + 4):
+        simulate(seed)
+
+    assert simulate(ONE).trace == alone
+
+
 def test_another_seed_gives_another_trace() -> None:
     assert simulate(ONE).trace != simulate(ONE + 1).trace

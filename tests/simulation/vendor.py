@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from tests.simulation.ledger import Call
 from tests.simulation.loop import Process
-from tests.simulation.settings import CALL_SECONDS, LEASE, SLOTS
+from tests.simulation.settings import CALL_SECONDS, LEASE
 from tests.simulation.world import World
 from tidings.core.errors import (
     AddressRejected,
@@ -35,11 +35,12 @@ _REFUSALS: Mapping[str, Callable[[], DeliveryError]] = {
 class SimulatedProvider:
     """One process's way to the vendor."""
 
-    concurrency = SLOTS
+    concurrency = 50
 
-    def __init__(self, world: World, process: Process) -> None:
+    def __init__(self, world: World, process: Process, account: str) -> None:
         self._world = world
         self._process = process
+        self._account = account
 
     async def send(self, message: Message) -> Receipt:
         """Hand one message over; how that ends is drawn."""
@@ -64,7 +65,11 @@ class SimulatedProvider:
         await self._pause(_PROMPT)
         if self._world.now < self._world.vendor_down_until:
             raise TransientError("the vendor is down")
-        arrived = [call for call in self._world.ledger.calls_of(message.id) if call.arrived]
+        arrived = [
+            call
+            for call in self._world.ledger.calls_of(message.id)
+            if call.arrived and call.account == self._account
+        ]
         taken = [call for call in arrived if call.taken]
         if arrived and not taken:
             raise TransientError("it is being worked on")
@@ -81,6 +86,7 @@ class SimulatedProvider:
             mark=mark,
             template=template,
             address=message.address,
+            account=self._account,
             process=self._process,
             began_at=self._world.now,
             started_at=self._world.clock.now(),

@@ -73,8 +73,8 @@ def show_letter(
     "tidings dead-letters replay --workflow welcome"
 )
 def replay(
-    one: Annotated[
-        list[str] | None, typer.Argument(metavar="[KIND ID]", help="One of them; else by options.")
+    kind_and_id: Annotated[
+        list[str] | None, typer.Argument(help="One of them; else by options.")
     ] = None,
     kind: Kind = None,
     channel: Channel = None,
@@ -91,8 +91,8 @@ def replay(
 ) -> None:
     """Replay one, or all that match; what was delivered is never sent again."""
     wanted = _wanted(kind, channel, workflow, provider, reason)
-    if one:
-        _replay_one(one, wanted, url, in_doubt=in_doubt, as_json=as_json)
+    if kind_and_id:
+        _replay_one(kind_and_id, wanted, url, in_doubt=in_doubt, as_json=as_json)
         return
     if not wanted and not every:
         raise InvalidInput("say which: KIND ID, an option such as --workflow, or --all")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic.json_schema import SkipJsonSchema
 
 from tidings.api.access import ACTOR
-from tidings.api.bodies import Body, json_body, parse_body, read_body
+from tidings.api.bodies import Body, json_body, read_body
 from tidings.api.paging import DEFAULT_LIMIT, Limit
 from tidings.api.problems import problem_responses
 from tidings.core.errors import InvalidInput
@@ -222,8 +222,9 @@ def _add_replays(router: APIRouter, letters: DeadLetterService) -> None:
 
 
 async def _read_optional(request: Request) -> ReplayBody:
-    if "content-type" not in request.headers:
-        return parse_body(b"{}", ReplayBody)
+    sent = request.headers.get("content-length", "0")
+    if sent == "0" and "transfer-encoding" not in request.headers:
+        return ReplayBody()
     return await read_body(request, ReplayBody)
 
 

@@ -30,7 +30,11 @@ _STATES = {
     deliveries: "state IN ('pending', 'sending')",
 }
 # However the tables have grown, the partial indexes hold what is asked for.
-PINNED = ("SET LOCAL enable_seqscan = off", "SET LOCAL enable_bitmapscan = off")
+PINNED = (
+    "SET LOCAL enable_seqscan = off",
+    "SET LOCAL enable_bitmapscan = off",
+    "SET LOCAL enable_incremental_sort = off",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

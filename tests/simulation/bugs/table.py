@@ -1,5 +1,9 @@
 """Prints the planted bugs as a table in Markdown: which test and which seeds notice each."""
 
+import logging
+
+import structlog
+
 from tests.simulation.bugs.all import BUGS
 from tests.simulation.bugs.bug import Bug
 from tests.simulation.bugs.seeds import notices
@@ -9,6 +13,7 @@ _SEEDS = 200
 
 def main() -> None:
     """Run every bug under the first seeds, which takes minutes."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(f"| Planted bug | Noticed by the test | First seed | Seeds of {_SEEDS} |")  # noqa: T201
     print("|---|---|--:|--:|")  # noqa: T201
     for bug in BUGS:
