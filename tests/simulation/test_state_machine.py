@@ -43,6 +43,7 @@ ENDS: dict[str, DeliveryError] = {
     "permanent": PermanentError("never"),
     "unknown": OutcomeUnknown("no answer"),
 }
+THEN = st.sampled_from(["nothing", "plan", "plan", "work", "work"])
 _TABLES = (schema.attempts, schema.deliveries, schema.notifications, schema.events)
 
 
@@ -90,8 +91,9 @@ class Engine(RuleBasedStateMachine):
         user=st.sampled_from(USERS),
         kind=st.sampled_from(sorted(TYPES)),
         script=st.lists(st.sampled_from(sorted(ENDS)), max_size=4),
+        then=THEN,
     )
-    def ask(self, user: str, kind: tuple[bool, bool], script: list[str]) -> str:
+    def ask(self, user: str, kind: tuple[bool, bool], script: list[str], then: str) -> str:
         mark = f"m{len(self._events)}"
         critical, at_most_once = kind
         self._scripts[mark] = deque(script)
@@ -101,50 +103,45 @@ class Engine(RuleBasedStateMachine):
         trigger = self.office.house.intake.trigger
         accepted = self._run(trigger(TYPES[kind], user, {"mark": mark}, idempotency_key=None))
         self._events[mark] = accepted.event_id
+        self._go_on(then)
         return mark
 
-    @rule()
-    def plan(self) -> None:
-        self._run(self.office.house.plan())
-        self._model.plan()
-
-    @rule()
-    def work(self) -> None:
-        while self._run(self.office.service(provider=self._vendor).work()):
-            pass
-        self._model.work()
-
-    @rule(minutes=st.integers(1, LEASE + 1))
-    def wait(self, minutes: int) -> None:
+    @rule(then=THEN, minutes=st.integers(1, LEASE + 1))
+    def wait(self, minutes: int, then: str) -> None:
         self.office.clock.advance(minutes=minutes)
         self._model.now += minutes
+        self._go_on(then)
 
-    @rule(limit=st.integers(1, 3))
-    def a_worker_takes_some_and_dies(self, limit: int) -> None:
+    @rule(then=THEN, limit=st.integers(1, 3))
+    def a_worker_takes_some_and_dies(self, limit: int, then: str) -> None:
         due = {id(letter) for letter in self._model.due()}
         taken = self._run(self._claim(limit))
         letters = [self._model.letters[mark] for mark in taken]
         assert {id(letter) for letter in letters} <= due
         assert letters or not due
         self._model.take_and_die(letters)
+        self._go_on(then)
 
-    @rule(user=st.sampled_from(USERS), wanted=st.booleans())
-    def choose(self, user: str, wanted: bool) -> None:
+    @rule(then=THEN, user=st.sampled_from(USERS), wanted=st.booleans())
+    def choose(self, user: str, wanted: bool, then: str) -> None:
         wish = [Preference(workflow="*", channel="*", enabled=wanted)]
         self._run(self.office.house.users.set_preferences(user, wish))
         (self._model.opted_out.discard if wanted else self._model.opted_out.add)(user)
+        self._go_on(then)
 
-    @rule(mark=marks)
-    def call_off(self, mark: str) -> None:
+    @rule(then=THEN, mark=marks)
+    def call_off(self, mark: str, then: str) -> None:
         self._run(self.office.house.notifications.cancel(event_id=self._events[mark]))
         self._model.call_off(mark)
+        self._go_on(then)
 
-    @rule(in_doubt=st.booleans())
-    def replay(self, in_doubt: bool) -> None:
+    @rule(then=THEN, in_doubt=st.booleans())
+    def replay(self, in_doubt: bool, then: str) -> None:
         letters = DeadLetters(self.office.store, clock=self.office.clock)
         ids = [row["id"] for row in self._run(self.office.rows(schema.deliveries))]
         self._run(letters.replay(Kind.DELIVERY, ids, by="test", in_doubt=in_doubt))
         self._model.replay(in_doubt=in_doubt)
+        self._go_on(then)
 
     @invariant()
     def they_agree(self) -> None:
@@ -153,6 +150,16 @@ class Engine(RuleBasedStateMachine):
         assert states == {mark: letter.state for mark, letter in letters.items()}
         taken = {mark: letter.taken for mark, letter in letters.items() if letter.taken}
         assert +self._vendor.taken == Counter(taken)
+
+    def _go_on(self, then: str) -> None:
+        """What workers do before the next thing happens; Hypothesis likes to leave rules out."""
+        if then in ("plan", "work"):
+            self._run(self.office.house.plan())
+            self._model.plan()
+        if then == "work":
+            while self._run(self.office.service(provider=self._vendor).work()):
+                pass
+            self._model.work()
 
     async def _claim(self, limit: int) -> list[str]:
         """The marks of what a claim touched, what it brought to an end included."""
