@@ -92,3 +92,43 @@ def test_a_key_is_not_shown_with_the_settings(monkeypatch: pytest.MonkeyPatch) -
 
     assert settings.api_key == "tdg_1_hunter2"
     assert "hunter2" not in repr(settings)
+
+
+def test_several_integrations_have_options_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_EMAIL_PROVIDER", "smtp*80, smtp_2=smtp*20")
+    monkeypatch.setenv("TIDINGS_SMTP_HOST", "one.example.com")
+    monkeypatch.setenv("TIDINGS_SMTP_2_HOST", "two.example.com")
+
+    settings = read_settings(providers=("smtp",))
+
+    assert [spec.name for spec in settings.email_integrations] == ["smtp", "smtp_2"]
+    assert settings.provider_options("smtp") == {"host": "one.example.com"}
+    assert settings.provider_options("smtp_2") == {"host": "two.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("smtp, smtp", "two entries have the name smtp"),
+        ("email=smtp", "the options of email would begin like TIDINGS_EMAIL_PROVIDER"),
+        ("test=smtp", "the options of test would begin like TIDINGS_TEST_"),
+    ],
+)
+def test_a_wrong_list_of_integrations_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv("TIDINGS_EMAIL_PROVIDER", value)
+
+    with pytest.raises(ConfigurationError, match="TIDINGS_EMAIL_PROVIDER") as refusal:
+        read_settings()
+
+    assert complaint in str(refusal.value)
+    assert "east=smtp*80" in str(refusal.value)
+
+
+def test_the_options_of_an_unlisted_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_EMAIL_PROVIDER", "east=smtp")
+    monkeypatch.setenv("TIDINGS_WEST_HOST", "mail.example.com")
+
+    with pytest.raises(ConfigurationError, match="TIDINGS_WEST_HOST is not a setting"):
+        read_settings(providers=("smtp",))

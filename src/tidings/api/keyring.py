@@ -15,11 +15,14 @@ from tidings.core.errors import Unauthorized, Unavailable
 from tidings.core.keys import ApiKey
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
+from tidings.core.single_flight import SingleFlight
 
 #: seconds after which the keys are read again: a revoked one ends within them
 _FRESH = 1.0
 #: seconds that a request waits for that, where the keys were read before
 _PATIENCE = 0.5
+#: and where they were not
+_FIRST_PATIENCE = 1.0
 #: how exactly a key's last use is kept
 _USE = timedelta(minutes=1)
 
@@ -48,6 +51,7 @@ class Keyring:
         self._read_at = 0.0
         #: used since that was last written down
         self._used: set[str] = set()
+        self._first = SingleFlight(self._read, seconds=_FIRST_PATIENCE, what="the keys")
         self._quiet_log = QuietLog("keys")
 
     async def is_configured(self) -> bool:
@@ -88,8 +92,10 @@ class Keyring:
         if ring is not None and time.monotonic() - self._read_at < self._fresh:
             return ring
         self._read_at = time.monotonic()
+        if ring is None:
+            return await self._first.result()
         try:
-            async with asyncio.timeout(None if ring is None else _PATIENCE):
+            async with asyncio.timeout(_PATIENCE):
                 return await self._read()
         except (Unavailable, TimeoutError) as error:
             ring = self._ring  # None where a key changed meanwhile: the old ones prove nothing then

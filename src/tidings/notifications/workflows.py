@@ -11,6 +11,7 @@ from tidings.core.clock import Clock
 from tidings.core.errors import ConfigurationError, InvalidInput, NotFound, Unavailable
 from tidings.core.logs import get_logger
 from tidings.core.ports import Store
+from tidings.core.single_flight import SingleFlight
 from tidings.notifications import workflow_rows as rows
 from tidings.notifications.builtin import BUILT_IN
 from tidings.notifications.catalog import WorkflowSet
@@ -24,6 +25,8 @@ _log = get_logger("workflows")
 
 #: seconds after which a process asks whether another one changed the workflows, and for how long
 _FRESH, _PATIENCE = 5.0, 0.5
+#: seconds that a request waits for them where none were read before
+_FIRST_PATIENCE = 1.0
 
 
 class WorkflowService:
@@ -34,6 +37,7 @@ class WorkflowService:
         self._clock = clock
         self._templates = templates
         self._known: WorkflowSet | None = None
+        self._first = SingleFlight(self.read, seconds=_FIRST_PATIENCE, what="the workflows")
         self._read_at = 0.0
 
     async def put(self, workflow: Workflow) -> bool:
@@ -88,7 +92,7 @@ class WorkflowService:
         """The published workflows of at most some seconds ago, cheaply; older ones if need be."""
         known = self._known
         if known is None:
-            return await self.read()
+            return await self._first.result()
         if time.monotonic() - self._read_at >= _FRESH:
             self._read_at = time.monotonic()
             return await self._refreshed(known)

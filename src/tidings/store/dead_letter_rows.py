@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -110,7 +110,9 @@ class Source:
     dead: str
     at: sa.Column[Any]
     #: fields of DeadLetter
-    columns: Mapping[str, sa.ColumnElement[Any]] = field(default_factory=dict)
+    columns: Mapping[str, sa.ColumnElement[Any]]
+    #: what is shown besides, to who inspects one
+    details: tuple[str, ...]
 
     def query(self) -> sa.Select[Any]:
         """Its dead letters, as fields of DeadLetter."""
@@ -136,6 +138,7 @@ SOURCES: Mapping[Kind, Source] = {
             "user_id": events.c.user_id,
             "bus_channel": events.c.bus_channel,
         },
+        details=("source", "source_id", "time", "lane", "data", "tries"),
     ),
     Kind.NOTIFICATION: Source(
         table=notifications,
@@ -147,6 +150,7 @@ SOURCES: Mapping[Kind, Source] = {
             "user_id": notifications.c.user_id,
             "workflow": notifications.c.workflow,
         },
+        details=("workflow_version", "lane", "step", "tries", "decisions"),
     ),
     Kind.DELIVERY: Source(
         table=deliveries,
@@ -162,12 +166,29 @@ SOURCES: Mapping[Kind, Source] = {
             "provider": deliveries.c.provider,
             "in_doubt": deliveries.c.doubt | (deliveries.c.state == "held"),
         },
+        details=(
+            "state",
+            "notification_id",
+            "step",
+            "lane",
+            "address",
+            "template",
+            "template_version",
+            "locale",
+            "provider_id",
+            "epoch",
+            "tries",
+            "lapses",
+            "created_at",
+            "expires_at",
+        ),
     ),
     Kind.BUS_ENTRY: Source(
         table=dead_letters,
         dead="replayed_at IS NULL",
         at=dead_letters.c.created_at,
         columns={"reason": dead_letters.c.reason, "bus_channel": dead_letters.c.bus_channel},
+        details=("entry_id", "entry"),
     ),
 }
 """Each kind by where it is kept."""

@@ -1,6 +1,6 @@
 """The dead letters: what gave up, what could not be planned and what could not be read."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,8 +24,18 @@ from tidings.store.replays import mark_replayed, replay
 from tidings.store.schema import attempts, dead_letters
 from tidings.store.upsert import insert
 
-#: of a row, what its dead letter says already or nobody needs
-_LEFT_OUT = frozenset({"tenant", "due_at", "replayed_at", *DeadLetter.__dataclass_fields__})
+#: what is shown of a call
+_CALL = (
+    "epoch",
+    "provider",
+    "outcome",
+    "fenced",
+    "error",
+    "provider_id",
+    "started_at",
+    "finished_at",
+    "route",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +118,7 @@ def _inspect(connection: sa.Connection, kind: Kind, letter_id: str) -> Inspected
     kept = connection.execute(sa.select(source.table).where(id_ == letter_id)).mappings().one()
     return Inspected(
         letter=letter_of(kind, row),
-        details=_plain(kept, without=_LEFT_OUT),
+        details={name: kept[name] for name in source.details},
         attempts=_attempts(connection, letter_id) if kind is Kind.DELIVERY else (),
     )
 
@@ -116,12 +126,7 @@ def _inspect(connection: sa.Connection, kind: Kind, letter_id: str) -> Inspected
 def _attempts(connection: sa.Connection, delivery_id: str) -> Sequence[Mapping[str, Any]]:
     query = sa.select(attempts).where(attempts.c.delivery_id == delivery_id)
     rows = connection.execute(query.order_by(attempts.c.epoch)).mappings()
-    return [_plain(row, without=frozenset({"delivery_id"})) for row in rows]
-
-
-def _plain(row: sa.RowMapping, *, without: Set[str]) -> Mapping[str, Any]:
-    # SQLAlchemy's names are texts of a kind of their own, which no JSON takes
-    return {str(name): value for name, value in row.items() if name not in without}
+    return [{name: row[name] for name in _CALL} for row in rows]
 
 
 def _row(event: Event, now: datetime) -> Mapping[str, object]:

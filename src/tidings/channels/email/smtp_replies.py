@@ -22,12 +22,7 @@ _OWN = partial(TransientError, own=True)
 
 #: stage (None: any), reply code, enhanced code → what to raise; the first row that fits counts
 REPLIES: tuple[tuple[Stage | None, str, str, Callable[[str], DeliveryError]], ...] = (
-    (
-        Stage.RCPT,
-        r"4\d\d",
-        r"4\.[34]\..*",
-        TransientError,
-    ),  # the server or its network, not the mailbox
+    (Stage.RCPT, r"4\d\d", r"4\.[34]\..*", TransientError),  # the server's own trouble
     (Stage.RCPT, r"45[012]", r".*", _OWN),  # greylisted, mailbox busy or full: others go through
     (None, r"4\d\d", r".*", TransientError),
     (None, r"53[0458]", r".*", TransientError),  # authentication: ours to mend, then it works

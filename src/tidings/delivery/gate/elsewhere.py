@@ -18,7 +18,7 @@ def elsewhere(retry: RetryPolicy, routes: Routes) -> RetryPolicy:
             return following
         # what may have been taken is never called elsewhere without a wait
         is_new = not claimed.doubt and claimed.tries + 1 < routes.count
-        return 0.0 if is_new and routes.is_elsewhere(claimed.provider) else following
+        return 0.0 if is_new and routes.others(claimed.provider) else following
 
     return policy
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
 
 from prometheus_client import Gauge
 
@@ -30,6 +31,8 @@ from tidings.delivery.gate.state import (
 
 #: seconds after which a shared state that did not answer is asked again
 _ABSENT_SECONDS = 1.0
+#: seconds for which what the others know is taken as heard
+_HEARD_SECONDS = 0.5
 #: whose part a worker takes that never saw how many there are
 _UNKNOWN_WORKERS = 10
 #: the longest silence a provider may ask for
@@ -42,8 +45,8 @@ _Answer = tuple[State, int, float]
 class Gate:
     """What this worker knows of an integration, agreed with the others by the shared state.
 
-    One that is healthy and has no limits costs no question. While the shared state can't be
-    reached, each worker keeps to its part of the limits and to what it sees itself.
+    One that is healthy and has no limits costs a question in half a second at most. While the
+    shared state can't be reached, each worker keeps to its part of the limits and to what it sees.
     """
 
     def __init__(
@@ -81,13 +84,19 @@ class Gate:
         self._is_known = False
         self._is_alone = False
         #: on the loop's clock: when the others were asked last, and are to be asked again
-        self._asked_at = self._ask_at = 0.0
+        self._asked_at = self._ask_at = -inf
         self._gauge.set(0)
 
     @property
     def term(self) -> int:
         """Rises when the breaker opens: a call is judged in the term it began in."""
         return self._view.breaker.term
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it may be called, limits aside."""
+        is_silent = self._now() < self._view.paused_until
+        return self._view.breaker.phase is Phase.CLOSED and not is_silent
 
     def room(self, *, reserved: bool = False) -> int:
         """How many more calls this process can make of it; a part only for what is `reserved`."""
@@ -163,11 +172,9 @@ class Gate:
 
     @property
     def _is_free(self) -> bool:
-        return (
-            not self._terms.are_limits
-            and self._view.breaker.phase is Phase.CLOSED
-            and self._now() >= self._view.paused_until
-        )
+        """Whether no other worker need be asked: one of them may have heard a wish for silence."""
+        has_heard = _loop_time() - self._asked_at < _HEARD_SECONDS
+        return not self._terms.are_limits and self.is_well and has_heard
 
     async def _ask(self, wanted: int, *, reserved: bool = False) -> int:
         ask = Ask(

@@ -18,10 +18,15 @@ class Leave:
     count: int
     #: in which they were allowed, see `Gate.term`
     term: int
-    #: the other integrations that may be called
+    #: the other integrations that are well
     others: tuple[str, ...]
     #: why it is not the one whose turn it was
     route: str | None
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it may well fail, and others might be called instead."""
+        return not self.gate.is_well and bool(self.others)
 
 
 class Routes:
@@ -58,9 +63,9 @@ class Routes:
         waits = [gate.wait(reserved=reserved) for gate in self._gates.values()]
         return min(wait or _SOON for wait in waits)
 
-    def is_elsewhere(self, name: str) -> bool:
-        """Whether another one than this may be called."""
-        return any(gate.name != name for gate in self._callable(reserved=False))
+    def others(self, name: str) -> tuple[str, ...]:
+        """Those besides this one that are well, limits aside, the first first."""
+        return tuple(gate.name for gate in self._order() if gate.is_well and gate.name != name)
 
     async def leave(self, room: int, *, reserved: bool) -> Leave | None:
         """Leave to call one of them, for at most so many calls."""
@@ -109,11 +114,10 @@ class Routes:
         return self._balance.portion(gate.name, sorted(among), room)
 
     def _leave(self, gate: Gate, count: int, skipped: Sequence[Gate]) -> Leave:
-        callable_now = self._callable(reserved=False)
         return Leave(
             gate=gate,
             count=count,
             term=gate.term,
-            others=tuple(other.name for other in callable_now if other is not gate),
+            others=self.others(gate.name),
             route=skipped[0].why_not() if skipped else None,
         )
