@@ -12,6 +12,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+_LONG_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86400)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -47,16 +48,17 @@ class Metrics:
         self.attempts = Counter(
             "tidings_attempts",
             "Provider calls, by outcome",
-            ["channel", "provider", "outcome"],
+            ["channel", "lane", "provider", "outcome"],
             registry=self.registry,
         )
         self.attempt_seconds = Histogram(
             "tidings_attempt_seconds",
             "Time of one provider call",
-            ["channel", "provider"],
+            ["channel", "lane", "provider"],
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._add_deliveries()
         self.in_flight = Gauge(
             "tidings_deliveries_in_flight",
             "Deliveries in this worker's hands",
@@ -100,6 +102,21 @@ class Metrics:
             "tidings_leave_wait_seconds",
             "Time in which there was room to send and no integration might be called",
             ["channel"],
+            registry=self.registry,
+        )
+
+    def _add_deliveries(self) -> None:
+        self.deliveries = Counter(
+            "tidings_deliveries",
+            "Deliveries that ended, by state",
+            ["channel", "lane", "provider", "state"],
+            registry=self.registry,
+        )
+        self.delivery_seconds = Histogram(
+            "tidings_delivery_seconds",
+            "Time from planning to the provider's yes",
+            ["channel", "lane", "provider"],
+            buckets=_LONG_SECONDS,
             registry=self.registry,
         )
 

@@ -150,6 +150,7 @@ class Message:
     locale: str | None = None
     #: the key of the workflow that sends it; "" outside of any
     workflow: str = ""
+    lane: Lane = Lane.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

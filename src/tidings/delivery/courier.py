@@ -152,6 +152,7 @@ def _message(claimed: Claimed, content: Content) -> Message:
         recipient_name=claimed.recipient.name if claimed.recipient else None,
         locale=claimed.locale,
         workflow=claimed.workflow,
+        lane=claimed.lane,
     )
 
 

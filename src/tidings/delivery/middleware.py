@@ -91,8 +91,6 @@ def metered(metrics: Metrics, *, channel: str, provider: str) -> Middleware:
     """Counts calls by outcome and measures their time."""
 
     def layer(send: Send) -> Send:
-        seconds = metrics.attempt_seconds.labels(channel, provider)
-
         async def measured(message: Message) -> Receipt:
             started, outcome = time.perf_counter(), "unknown"
             try:
@@ -102,8 +100,10 @@ def metered(metrics: Metrics, *, channel: str, provider: str) -> Middleware:
                 outcome = attempt_outcome(error)
                 raise
             finally:
-                seconds.observe(time.perf_counter() - started)
-                metrics.attempts.labels(channel, provider, outcome).inc()
+                where = (channel, message.lane, provider)
+                took = time.perf_counter() - started
+                metrics.attempt_seconds.labels(*where).observe(took)
+                metrics.attempts.labels(*where, outcome).inc()
             return receipt
 
         return measured

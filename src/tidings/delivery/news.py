@@ -11,7 +11,8 @@ from tidings.core.logs import get_logger
 from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL, DeliveryState, Event
 from tidings.core.ports import EventBus
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import Outcome, Settled
+from tidings.core.work import Outcome, Settled, SettleStatus
+from tidings.delivery.ends import Ends
 
 #: seconds a publish may take; the news is a courtesy, the rows are the truth
 _PUBLISH_SECONDS = 5.0
@@ -22,19 +23,29 @@ class News:
     """Publishes on DELIVERY_CHANNEL in the background."""
 
     def __init__(
-        self, *, bus: EventBus, source: str, clock: Clock, ids: Ids, quiet_log: QuietLog
+        self,
+        *,
+        bus: EventBus,
+        source: str,
+        clock: Clock,
+        ids: Ids,
+        ends: Ends,
+        quiet_log: QuietLog,
     ) -> None:
         self._bus = bus
         self._source = source
         self._clock = clock
         self._ids = ids
+        self._ends = ends
         self._quiet_log = quiet_log
         self._under_way: set[asyncio.Task[None]] = set()
 
     def tell(self, settled: Sequence[Settled]) -> None:
-        """Log every outcome and publish those that counted."""
+        """Log every outcome, and count and publish those that counted."""
         for each in settled:
             log_settled(each)
+            if each.status is SettleStatus.SETTLED:
+                self._ends.count(each.outcome)
         self._spread(
             [each.outcome for each in settled if not each.fenced and _is_news(each.outcome)]
         )
@@ -43,6 +54,7 @@ class News:
         """Likewise for those that no worker will take again."""
         for outcome in ended:
             _log_outcome(_words(outcome), outcome)
+            self._ends.count(outcome)
         self._spread(ended)
 
     def event(self, told: Sequence[Outcome]) -> Event:

@@ -17,6 +17,7 @@ from tidings.core.quiet_log import QuietLog
 from tidings.delivery.building import Workshop
 from tidings.delivery.channel import Channel
 from tidings.delivery.courier import Templates
+from tidings.delivery.ends import Ends
 from tidings.delivery.hold import Hold
 from tidings.delivery.news import News
 from tidings.delivery.pace import USUAL_PACE, Pace
@@ -65,6 +66,7 @@ class DeliveryService:
             source=store.installation.source,
             clock=clock,
             ids=ids,
+            ends=Ends(metrics, clock=clock),
             quiet_log=self._quiet_log,
         )
         self._hold = Hold(

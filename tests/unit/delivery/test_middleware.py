@@ -9,12 +9,18 @@ from tidings.core.errors import (
     TransientError,
 )
 from tidings.core.metrics import Metrics
-from tidings.core.models import Content, Message, Receipt
+from tidings.core.models import Content, Lane, Message, Receipt
 from tidings.core.ports import Middleware, Send
 from tidings.core.quiet_log import QuietLog
 from tidings.delivery.middleware import containment, metered, timeout, wrapped
 
-MESSAGE = Message(id="m1", channel="email", address="a@example.com", content=Content(text="Hi"))
+MESSAGE = Message(
+    id="m1",
+    channel="email",
+    address="a@example.com",
+    content=Content(text="Hi"),
+    lane=Lane.CRITICAL,
+)
 
 
 def ending_in(end: Exception | None) -> Send:
@@ -32,7 +38,7 @@ async def never(_message: Message) -> Receipt:
 
 
 def counted(metrics: Metrics, outcome: str) -> float | None:
-    labels = {"channel": "email", "provider": "smtp", "outcome": outcome}
+    labels = {"channel": "email", "lane": "critical", "provider": "smtp", "outcome": outcome}
     return metrics.registry.get_sample_value("tidings_attempts_total", labels)
 
 
@@ -119,7 +125,8 @@ async def test_every_call_is_counted_by_its_outcome(end: Exception | None, outco
     await asyncio.gather(send(MESSAGE), return_exceptions=True)
 
     assert counted(metrics, outcome) == 1
-    assert b'tidings_attempt_seconds_count{channel="email",provider="smtp"} 1.0' in metrics.render()
+    labels = b'{channel="email",lane="critical",provider="smtp"}'
+    assert b"tidings_attempt_seconds_count" + labels + b" 1.0" in metrics.render()
 
 
 async def test_a_call_that_is_broken_off_is_counted_as_unknown() -> None:

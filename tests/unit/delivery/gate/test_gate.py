@@ -45,14 +45,28 @@ async def fails(gate: Gate, count: int = 5) -> None:
     await gate.tell()
 
 
-async def test_one_that_is_well_and_has_no_limits_costs_no_question() -> None:
+async def test_one_that_is_well_and_has_no_limits_costs_no_more_than_a_question_now_and_then() -> (
+    None
+):
     workers = Workers()
     gate = workers.gate("a")
-    await workers.shared.aclose()  # whoever asked it now would hear that it is closed
 
-    assert await gate.take(900) == 900
+    assert await gate.take(450) == 450
+    await workers.shared.aclose()  # whoever asked it now would hear that it is closed
+    assert await gate.take(450) == 450
     gate.unused(890, gate.term)
     assert gate.room() == 1_000 - 100 - 10
+
+
+async def test_a_wish_for_silence_holds_for_a_worker_that_has_not_heard_of_it() -> None:
+    workers = Workers()
+    one, other = workers.gate("a"), workers.gate("b")
+
+    one.pause(3)
+    await one.tell()
+
+    assert await other.take(5) == 0
+    assert other.wait() == pytest.approx(3.0, abs=0.1)
 
 
 async def test_a_rate_is_one_for_all_workers() -> None:
