@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidings.channels.email.smtp import SmtpProvider
+from tidings.channels.http.http import HttpProvider
 from tidings.core.models import Message
 from tidings.event_bus import RedisEventBus
 from tidings.event_bus.member import Member
@@ -22,7 +23,7 @@ from tidings.store.sqlite import SqliteStore
 
 KILLED = 137
 _STORES = (PostgresStore, SqliteStore)
-_PROVIDERS = (SmtpProvider,)
+_PROVIDERS = (SmtpProvider, HttpProvider)
 
 Verb = Callable[..., Awaitable[Any]]
 Passes = Callable[[Any], bool]
