@@ -1,0 +1,119 @@
+"""What must become of what was asked for: the whole engine, as one would explain it to a child.
+
+Time is in whole minutes, so that a slow machine makes no difference.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+#: calls in all, minutes of the first wait, and minutes until a dead worker's hand falls due
+ATTEMPTS, BASE, LEASE = 3, 1, 2
+#: dead workers after whom nobody takes it any more
+MOST_LAPSES = 3
+
+
+@dataclass(kw_only=True)
+class Letter:
+    """One message that was asked for."""
+
+    user: str
+    #: how its next calls end: sent · transient · permanent · unknown; then they go well
+    script: deque[str] = field(default_factory=deque)
+    critical: bool = False
+    at_most_once: bool = False
+    #: asked · skipped, or the state of its delivery
+    state: str = "asked"
+    due: int = 0
+    tries: int = 0
+    lapses: int = 0
+    doubt: bool = False
+    called_off: bool = False
+    #: how often the vendor took it
+    taken: int = 0
+
+
+class Model:
+    """Every letter by its mark."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.letters: dict[str, Letter] = {}
+        self.opted_out: set[str] = set()
+
+    def plan(self) -> None:
+        """Everything that was asked for is decided."""
+        for letter in self._in("asked"):
+            letter.state, letter.due = "pending", self.now
+            if self._unwanted(letter):
+                letter.state = "skipped"
+
+    def due(self) -> list[Letter]:
+        """What a worker may take: what waits, and what was in dead hands for too long."""
+        return [each for each in self._in("pending", "sending") if each.due <= self.now]
+
+    def take_and_die(self, letters: Iterable[Letter]) -> None:
+        """A worker claims these and is gone."""
+        for letter in letters:
+            self._take(letter)
+            if letter.state == "pending":
+                letter.state, letter.due = "sending", self.now + LEASE
+
+    def work(self) -> None:
+        """Workers do all that is due."""
+        while due := self.due():
+            for letter in due:
+                self._take(letter)
+                if letter.state == "pending":
+                    self._deliver(letter)
+
+    def call_off(self, mark: str) -> None:
+        """What was not called yet is not called; what is in hand is not tried again."""
+        letter = self.letters[mark]
+        if letter.state in ("asked", "pending"):
+            letter.state = "cancelled"
+        letter.called_off |= letter.state == "sending"
+
+    def replay(self, *, in_doubt: bool) -> None:
+        """What came to nothing is due again; what may have arrived, only if that was said."""
+        for letter in self._in("failed", "held"):
+            if (in_doubt or not (letter.doubt or letter.state == "held")) and not letter.called_off:
+                letter.state, letter.due = "pending", self.now
+                letter.tries = letter.lapses = 0
+                letter.doubt = False
+
+    def _take(self, letter: Letter) -> None:
+        """As it is in the hands of who claimed it; from dead hands it comes with doubt."""
+        if letter.state == "sending":
+            letter.lapses, letter.doubt, letter.state = letter.lapses + 1, True, "pending"
+            if letter.lapses >= MOST_LAPSES:
+                letter.state = "failed"
+            elif letter.at_most_once:
+                letter.state = "held"
+
+    def _deliver(self, letter: Letter) -> None:
+        if letter.called_off:
+            letter.state = "cancelled"
+        elif self._unwanted(letter):
+            letter.state = "suppressed"
+        else:
+            self._call(letter, letter.script.popleft() if letter.script else "sent")
+
+    def _call(self, letter: Letter, end: str) -> None:
+        letter.taken += end in ("sent", "unknown")
+        letter.doubt |= end == "unknown"
+        letter.lapses = letter.lapses if end == "unknown" else 0
+        letter.tries += end in ("transient", "unknown")
+        letter.due = self.now + BASE * 2 ** (letter.tries - 1)
+        if end == "sent":
+            letter.state = "sent"
+        elif end == "unknown" and letter.at_most_once:
+            letter.state = "held"
+        elif end == "permanent" or letter.tries >= ATTEMPTS:
+            letter.state = "failed"
+
+    def _unwanted(self, letter: Letter) -> bool:
+        return letter.user in self.opted_out and not letter.critical
+
+    def _in(self, *states: str) -> Iterator[Letter]:
+        return iter([each for each in self.letters.values() if each.state in states])
