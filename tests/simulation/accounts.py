@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from random import Random
 
 from tests.simulation.line import Line
 from tests.simulation.loop import Process
 from tests.simulation.vendor import SimulatedProvider
+from tests.simulation.weather import Answering, Asking
 from tests.simulation.world import World
 from tidings.core.integrations import UNLIMITED, Integration, Limits
 from tidings.core.ports import Change, Result
@@ -25,9 +25,14 @@ _SET_UPS: Sequence[Sequence[tuple[str, Limits, int | None]]] = (
 SetUp = Sequence[tuple[str, Limits, int | None]]
 
 
-def draw_set_up(random: Random) -> SetUp:
-    """The integrations of one run."""
-    return random.choice(_SET_UPS)
+def draw_set_up(world: World) -> SetUp:
+    """The integrations of one run; its books know their limits where nothing hides them."""
+    set_up = world.random.choice(_SET_UPS)
+    weather = world.weather
+    is_clear = weather.bus_asking == Asking() and weather.bus_answering == Answering()
+    if is_clear and not weather.bus_losses:
+        world.ledger.limits = {name: limits for name, limits, _ in set_up}
+    return set_up
 
 
 def integrations(world: World, process: Process, set_up: SetUp) -> Sequence[Integration]:

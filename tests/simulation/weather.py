@@ -86,6 +86,29 @@ class Weather:
     replans: int
 
 
+#: share of the runs where the vendor is slow, and workers fall asleep over it or are well
+_SLEEPY = 0.2
+
+
+def _sleepy(random: Random) -> Weather:
+    """What a lease and its beats are for, and nothing else."""
+    stunning = random.choice((0.0, 0.3, 0.5))
+    return Weather(
+        asking=Asking(),
+        answering=Answering(),
+        bus_asking=Asking(),
+        bus_answering=Answering(),
+        calling=Calling(slow=0.4, stunning=stunning, transient=0.1),
+        kills=0,
+        stalls=0,
+        stops=0,
+        bus_losses=0,
+        vendor_outages=0,
+        database_outages=0,
+        replans=0,
+    )
+
+
 def draw_weather(random: Random) -> Weather:
     """The weather of one run; the database is well in some, the bus in most."""
     database_trouble = random.random() < 0.7
@@ -96,6 +119,8 @@ def draw_weather(random: Random) -> Weather:
     def times(most: int, *, given: bool = True) -> int:
         return random.randint(1, most) if given and random.random() < 0.35 else 0
 
+    if random.random() < _SLEEPY:
+        return _sleepy(random)
     return Weather(
         asking=Asking(
             late=share(0.05, 0.3, given=database_trouble),

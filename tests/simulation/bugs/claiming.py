@@ -15,8 +15,8 @@ def _plant_no_recheck(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(courier, "recheck", lambda _claimed, _now: None)
 
 
-def _always_sure(_self: Hold, _claimed: Claimed) -> bool:
-    return True
+async def _as_claimed(_self: Hold, claimed: Claimed) -> Claimed:
+    return claimed
 
 
 def _always_room(self: Window) -> int:
@@ -62,7 +62,7 @@ BUGS = (
     ),
     Bug(
         name="a call begins though the lease is over",
-        plant=replaced(Hold, "is_sure", _always_sure),
+        plant=replaced(Hold, "current", _as_claimed),
         test=f"{OUTAGES}test_what_was_claimed_too_slowly_is_given_back_and_not_called",
     ),
     Bug(

@@ -6,7 +6,7 @@ from tests.simulation.bugs.bug import STORE, UNKNOWN, Bug, replaced, reworded
 from tidings.core.models import DeliveryState
 from tidings.core.policy import NoMore
 from tidings.core.work import Claimed
-from tidings.delivery import courier, outcomes
+from tidings.delivery import outcomes
 from tidings.delivery import recheck as rechecking
 from tidings.delivery.courier import Courier
 from tidings.store.settling import MOST_LAPSES
@@ -24,7 +24,7 @@ def _tried_again(_claimed: Claimed, _following: float | NoMore) -> bool:
 
 
 def _plant_no_expiry(patch: pytest.MonkeyPatch) -> None:
-    for module in (courier, rechecking, outcomes):
+    for module in (rechecking, outcomes):
         patch.setattr(module, "expired", lambda _claimed, _at: None)
 
 
