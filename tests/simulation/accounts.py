@@ -15,10 +15,10 @@ from tidings.core.ports import Change, Result
 _SET_UPS: Sequence[Sequence[tuple[str, Limits, int | None]]] = (
     (("east", UNLIMITED, None),),
     (("east", UNLIMITED, None),),
-    (("east", Limits(concurrency=2), None),),
-    (("east", Limits(rate=5.0), None),),
+    (("east", Limits(concurrency=3), None),),
+    (("east", Limits(rate=2.0), None),),
     (("east", UNLIMITED, None), ("west", UNLIMITED, None)),
-    (("east", Limits(rate=3.0, concurrency=2), None), ("west", UNLIMITED, None)),
+    (("east", Limits(rate=3.0, concurrency=3), None), ("west", UNLIMITED, None)),
     (("east", UNLIMITED, 60), ("west", UNLIMITED, 40)),
 )
 
