@@ -28,6 +28,7 @@ class Fleet:
         self.provider = ScriptedProvider(folder / "provider")
         self.port = free_port()
         self._settings = dict(settings)
+        self._providers = {"http": self.provider}
         #: sent SIGTERM, and not ended yet
         self._asked: set[str] = set()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -43,6 +44,12 @@ class Fleet:
     def url(self) -> str:
         """Where the API answers."""
         return f"http://127.0.0.1:{self.port}"
+
+    def add_provider(self, name: str) -> ScriptedProvider:
+        """Start one more, which the integration `<name>=http` calls."""
+        provider = self._providers[name] = ScriptedProvider(self.folder / name)
+        self._spawn(f"provider-{name}", *provider.command)
+        return provider
 
     def start(self, name: str, *command: str, **settings: str) -> None:
         """Start `python -m tidings.…` under a name, with settings of its own."""
@@ -145,7 +152,14 @@ class Fleet:
             "TIDINGS_SMTP_PORT": str(self.provider.smtp_port),
             "TIDINGS_SMTP_TLS": "off",
             "TIDINGS_LOG_LEVEL": "warning",
+            **self._urls(),
             **self._settings,
+        }
+
+    def _urls(self) -> Mapping[str, str]:
+        return {
+            f"TIDINGS_{name.upper()}_URL": f"http://127.0.0.1:{provider.http_port}/messages"
+            for name, provider in self._providers.items()
         }
 
     def _is_ready(self) -> bool:

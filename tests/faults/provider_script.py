@@ -20,14 +20,14 @@ class Answer(StrEnum):
     SILENT = "silent"
     #: kept, and hung up on without a word
     CLOSE = "close"
+    #: kept, and said so in an answer without an end, as fast as it can be read
+    ENDLESS = "endless"
     #: not kept: `status`, with `retry_after` where one is given
     REFUSE = "refuse"
     #: not kept: RST
     RESET = "reset"
     #: not kept: an answer byte by byte, each after `seconds`, that has no end
     DRIP = "drip"
-    #: not kept: an answer as fast as it can be read, that has no end
-    ENDLESS = "endless"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

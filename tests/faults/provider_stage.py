@@ -15,7 +15,7 @@ from tests.faults.resets import reset
 
 #: seconds between two looks at whether the script is another
 _LOOK = 0.02
-_KEPT = frozenset({Answer.TAKE, Answer.LATE, Answer.SILENT, Answer.CLOSE})
+_KEPT = frozenset({Answer.TAKE, Answer.LATE, Answer.SILENT, Answer.CLOSE, Answer.ENDLESS})
 
 
 class Stage:

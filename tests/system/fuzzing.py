@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import schemathesis
@@ -14,7 +15,8 @@ from schemathesis.python import asgi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidings.core import keys
-from tidings.core.models import IN_APP, Content, Message
+from tidings.core.dead_letters import dead_letter
+from tidings.core.models import IN_APP, USER_CHANNEL, Content, Event, Message
 from tidings.main import create_app
 from tidings.testing.fake_system import FakeSystem
 from tidings.wiring import System
@@ -29,6 +31,26 @@ ITEM = Message(
     address="u1",
     content=Content(text="Order A-7 waits for you at the shop."),
     workflow="order-arrived",
+)
+
+_NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def _buried(entry_id: str, entry: Event | str) -> Event:
+    return dead_letter(
+        bus_channel=USER_CHANNEL,
+        group="notification",
+        entry_id=entry_id,
+        reason="nobody took it",
+        entry=entry,
+        at=_NOON,
+    )
+
+
+#: entries of the bus whose letters the document's examples name: one to replay, one to stay
+LETTERS = (
+    _buried("1-0", Event(id="7", type="ORDERED", source="shop", time=_NOON, user_id="u1")),
+    _buried("2-0", "{broken"),
 )
 
 #: the answers that refuse a request; schemathesis alone does not count 413 among them
@@ -83,9 +105,11 @@ class WholeApi:
 
 
 async def _furnish(services: System) -> None:
-    """What no request can make: an item, so that a feed is not always empty."""
+    """What no request can make: an item of a feed, and dead letters."""
     await services.users.put(ITEM.address)
     await services.inbox.add(ITEM)
+    for letter in LETTERS:
+        await services.dead_letters.keep(letter)
 
 
 def fuzz(

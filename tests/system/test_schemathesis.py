@@ -31,6 +31,7 @@ UNSAYABLE = re.compile(
     "|steps: the last step must not be a delay: nothing would come of it"
     "|subject: a template for email needs one"
     "|key: must be .*, as in the address, or left out"
+    '|all: say which by a field, or "all": true'
     "|before: must be the id of an item in the user's feed",
     re.DOTALL,
 )

@@ -127,16 +127,22 @@ class UnderWay:
                 ring()
 
     async def _carried(self, trip: Trip) -> Outcome:
+        if _is_suspect(trip.claimed) and not await self._is_alone():
+            return given_back(trip.claimed)
+        return await self._carry(trip)
+
+    async def _is_alone(self) -> bool:
+        """Wait for all others; no where that was broken off."""
         others = [
             task for task, place in self._tasks.items() if not _is_suspect(place.trip.claimed)
         ]
-        if _is_suspect(trip.claimed) and others:
-            try:
+        try:
+            if others:
                 await asyncio.wait(others)
-            except asyncio.CancelledError:
-                uncancel()
-                return given_back(trip.claimed)
-        return await self._carry(trip)
+        except asyncio.CancelledError:
+            uncancel()
+            return False
+        return True
 
     async def _settle_as_newest(self, outcome: Outcome) -> None:
         """Again where a claim of our own had overtaken it: the lease ran out, but nobody died."""

@@ -1,5 +1,6 @@
 """The routes of the dead letters: to list, inspect and replay what came to nothing."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -16,13 +17,27 @@ from tidings.core.errors import InvalidInput
 from tidings.notifications.dead_letters import DeadLetterService
 from tidings.store.dead_letter_rows import DeadLetter, Kind
 
-LetterId = Annotated[
-    str,
-    Path(alias="id", pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="Its id."),
-]
-LetterKind = Annotated[Kind, Path(alias="kind")]
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+
+def _written_out(moment: object) -> object:
+    """Nothing but RFC 3339: no numbers of seconds, no dates alone."""
+    if isinstance(moment, str) and not _WRITTEN_OUT.match(moment):
+        raise ValueError("must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z")
+    return moment
+
+
+def _id(example: str) -> Any:
+    return Path(alias="id", pattern=f"^{UUID}$", description="Its id.", examples=[example])
+
+
+LetterId = Annotated[str, _id("1c01ee09-26de-5c2c-a101-829a0391b95f")]
+DueId = Annotated[str, _id("e4cb9e02-0ef3-55f0-bdab-8c197a69ee2b")]
+LetterKind = Annotated[Kind, Path(alias="kind", examples=["bus_entry"])]
 Words = Annotated[str | SkipJsonSchema[None], Query(min_length=1, max_length=255)]
-Moment = Annotated[pydantic.AwareDatetime | SkipJsonSchema[None], Query()]
+Moment = Annotated[pydantic.AwareDatetime, pydantic.BeforeValidator(_written_out)]
+Cursor = Annotated[str, pydantic.Field(pattern=f"^[0-9]{{1,16}}-{UUID}$")]
 
 
 class AttemptOut(pydantic.BaseModel):
@@ -107,7 +122,9 @@ class ReplayAllBody(Body):
         default=False, description="Those too that may have been delivered."
     )
     all: bool = pydantic.Field(default=False, description="Whatever the other fields leave open.")
-    before: str | None = pydantic.Field(default=None, description="The `next` of the last answer.")
+    before: Cursor | None = pydantic.Field(
+        default=None, description="The `next` of the last answer."
+    )
     dry_run: bool = pydantic.Field(default=False, description="Count, and replay nothing.")
 
     def filters(self) -> dict[str, Any]:
@@ -152,12 +169,12 @@ def _add_list(router: APIRouter, letters: DeadLetterService) -> None:
             str | SkipJsonSchema[None],
             Query(min_length=1, max_length=255, description="Words in the reason."),
         ] = None,
-        since: Moment = None,
-        until: Moment = None,
+        since: Annotated[Moment | SkipJsonSchema[None], Query()] = None,
+        until: Annotated[Moment | SkipJsonSchema[None], Query()] = None,
         in_doubt: Annotated[bool | SkipJsonSchema[None], Query()] = None,
         limit: Limit = DEFAULT_LIMIT,
         before: Annotated[
-            str | SkipJsonSchema[None], Query(description="The `next` of a page.")
+            Cursor | SkipJsonSchema[None], Query(description="The `next` of a page.")
         ] = None,
     ) -> DeadLetterListOut:
         page = await letters.list(
@@ -201,7 +218,7 @@ def _add_replays(router: APIRouter, letters: DeadLetterService) -> None:
         openapi_extra=_optional(json_body(ReplayBody)),
     )
     async def replay_dead_letter(
-        kind: LetterKind, letter_id: LetterId, request: Request
+        kind: LetterKind, letter_id: DueId, request: Request
     ) -> ReplayedOneOut:
         body = await _read_optional(request)
         by = request.scope[ACTOR]

@@ -13,7 +13,7 @@ from tidings.core.errors import InvalidInput
 from tidings.store.schema import dead_letters, deliveries, events, notifications
 from tidings.store.schema.types import Id, UtcDateTime, from_microseconds, to_microseconds
 
-_CURSOR = re.compile(r"(\d{1,18})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_CURSOR = re.compile(r"(\d{1,16})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 class Kind(StrEnum):
@@ -90,10 +90,7 @@ class Place:
         found = _CURSOR.fullmatch(cursor)
         if found is None:
             raise InvalidInput("before: give what `next` said", field="before")
-        try:
-            return cls(at=from_microseconds(int(found[1])), id=found[2])
-        except OverflowError:
-            raise InvalidInput("before: give what `next` said", field="before") from None
+        return cls(at=from_microseconds(int(found[1])), id=found[2])
 
     @property
     def cursor(self) -> str:

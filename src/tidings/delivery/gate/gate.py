@@ -13,7 +13,7 @@ from tidings.core.errors import TidingsError
 from tidings.core.integrations import Integration
 from tidings.core.ports import Change, SharedState
 from tidings.core.quiet_log import QuietLog
-from tidings.delivery.gate.breaker import Phase, Tally, judged, lately
+from tidings.delivery.gate.breaker import Phase, judged, lately
 from tidings.delivery.gate.bucket import empty, fresh
 from tidings.delivery.gate.leases import alive
 from tidings.delivery.gate.packing import packed, unpacked_state
@@ -77,7 +77,8 @@ class Gate:
         self._turn = asyncio.Lock()
         self._report = Report()
         self._held = 0
-        self._view = State(bucket=empty(clock.now().timestamp()))
+        #: what the others know too, and what we know
+        self._agreed = self._view = State(bucket=empty(clock.now().timestamp()))
         #: how far the shared clock is ahead of ours, in seconds
         self._ahead = 0.0
         self._workers = _UNKNOWN_WORKERS
@@ -136,17 +137,17 @@ class Gate:
 
     def ended(self, term: int, *, failed: bool) -> None:
         """A call that began in a term went well, or did not, as far as the integration goes."""
-        call = Tally(term=term, good=int(not failed), failed=int(failed), row=int(failed))
-        self._report.ended(call)
-        self._see(self._judged(self._view, call))
-        if self._view.breaker.phase is not Phase.CLOSED:
-            self._urgent()
+        self._report.ended(term, failed=failed)
+        if failed or self._view.breaker.phase is not Phase.CLOSED:
+            self._see(self._agreed)
+            if self._view.breaker.phase is not Phase.CLOSED:
+                self._urgent()
 
     def pause(self, seconds: float) -> None:
         """The provider asked for silence."""
         until = self._now() + min(seconds, _LONGEST_PAUSE)
         self._report.paused(until)
-        self._see(replace(self._view, paused_until=max(self._view.paused_until, until)))
+        self._see(replace(self._agreed, paused_until=max(self._agreed.paused_until, until)))
         self._urgent()
 
     async def tell(self) -> None:
@@ -196,18 +197,16 @@ class Gate:
         self._is_known, self._is_alone, self._asked_at = True, False, _loop_time()
         self._ahead = now - self._clock.now().timestamp()
         self._workers = max(1, len(alive(state.leases, now, self._terms.life)))
-        for tally in self._report.tallies:
-            state = self._judged(state, tally)
         self._see(state)
         return granted
 
     def _change(self, ask: Ask) -> Change[_Answer]:
-        view, is_known, was_alone = self._view, self._is_known, self._is_alone
+        kept, is_known, was_alone = self._agreed, self._is_known, self._is_alone
 
         def change(now: float, old: bytes | None) -> tuple[bytes, _Answer]:
             found = unpacked_state(old)
             if was_alone or (found is None and is_known):
-                found = after_absence(view, found, now)
+                found = after_absence(kept, found, now)
             before = found or State(bucket=fresh(now))
             state, granted = asked(before, ask, self._terms, now)
             return packed(state), (state, granted, now)
@@ -218,7 +217,7 @@ class Gate:
         self._ask_at = _loop_time() + _ABSENT_SECONDS
         if not self._is_alone:
             self._is_alone = True
-            self._view = replace(self._view, bucket=empty(self._now()), leases={})
+            self._see(replace(self._agreed, bucket=empty(self._now()), leases={}))
         if self._terms.are_limits:
             self._quiet_log.warning(
                 "workers can't agree on an integration's limits: each keeps to its part",
@@ -229,18 +228,18 @@ class Gate:
 
     def _granted_alone(self, ask: Ask) -> int:
         terms = share_of(self._terms, self._workers)
-        state, granted = asked(self._view, ask, terms, self._now())
+        state, granted = asked(self._agreed, ask, terms, self._now())
         self._see(state)
         return granted
 
-    def _judged(self, state: State, tally: Tally) -> State:
-        breaker = judged(state.breaker, tally, self._now(), chance=self._chance())
-        return replace(state, breaker=breaker)
-
-    def _see(self, state: State) -> None:
-        before, self._view = self._view.breaker.phase, state
-        if state.breaker.phase is not before:
-            self._gauge.set(_NUMBERS[state.breaker.phase])
+    def _see(self, agreed: State) -> None:
+        """What all know, or would if they could be asked, and what we add to it."""
+        breaker, now, before = agreed.breaker, self._now(), self._view.breaker.phase
+        for tally in self._report.tallies:
+            breaker = judged(breaker, tally, now, chance=self._chance())
+        self._agreed, self._view = agreed, replace(agreed, breaker=breaker)
+        if breaker.phase is not before:
+            self._gauge.set(_NUMBERS[breaker.phase])
 
     def _now(self) -> float:
         """The shared clock, as far as we know it."""

@@ -1,16 +1,25 @@
 """What a worker has noted of an integration and not told the others yet."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tidings.delivery.gate.breaker import Tally
 from tidings.delivery.gate.state import Ask
+
+
+@dataclass(slots=True)
+class _Count:
+    """A tally that grows: there is one for each call, so it must cost next to nothing."""
+
+    good: int = 0
+    failed: int = 0
+    row: int = 0
 
 
 class Report:
     """Gathers notes until they are told."""
 
     def __init__(self) -> None:
-        self._tallies: dict[int, Tally] = {}
+        self._counts: dict[int, _Count] = {}
         self._paused_until = 0.0
         self._unused = 0
         self._unused_term = 0
@@ -18,22 +27,27 @@ class Report:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to tell."""
-        return not self._tallies and not self._unused and not self._paused_until
+        return not self._counts and not self._unused and not self._paused_until
 
     @property
     def tallies(self) -> tuple[Tally, ...]:
         """How calls ended, by the breaker's term they began in."""
-        return tuple(self._tallies.values())
-
-    def ended(self, call: Tally) -> None:
-        """One call ended."""
-        tally = self._tallies.get(call.term, Tally(term=call.term))
-        self._tallies[call.term] = replace(
-            tally,
-            good=tally.good + call.good,
-            failed=tally.failed + call.failed,
-            row=0 if call.good else tally.row + call.failed,
+        return tuple(
+            Tally(term=term, good=count.good, failed=count.failed, row=count.row)
+            for term, count in self._counts.items()
         )
+
+    def ended(self, term: int, *, failed: bool) -> None:
+        """A call that began in a term is over."""
+        count = self._counts.get(term)
+        if count is None:
+            count = self._counts[term] = _Count()
+        if failed:
+            count.failed += 1
+            count.row += 1
+        else:
+            count.good += 1
+            count.row = 0
 
     def paused(self, until: float) -> None:
         """The provider asked for silence until then."""

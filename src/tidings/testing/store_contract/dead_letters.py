@@ -125,9 +125,7 @@ class DeadLetterContract(StoreCase):
         assert list(await letters.find(Wanted(since=later.at), limit=10)) == [later]
         assert list(await letters.find(Wanted(until=later.at), limit=10)) == [earlier]
 
-    @pytest.mark.parametrize(
-        "cursor", ["", "x", "1-2", "99999999999999999999-" + "0" * 36, "9" * 18 + "-" + "0" * 36]
-    )
+    @pytest.mark.parametrize("cursor", ["", "x", "1-2", "9" * 17 + "-" + "0" * 36, "1-" + "0" * 36])
     async def test_a_cursor_of_nonsense_is_refused(self, cursor: str) -> None:
         with pytest.raises(InvalidInput):
             Place.read(cursor)
