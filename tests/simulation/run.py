@@ -70,7 +70,7 @@ def simulate(seed: int) -> Report:
 def _is_done(world: World, installation: Installation, clients: Clients) -> bool:
     if world.ledger.violations or world.loop.failures:
         return True
-    quiet = world.calm and clients.done
+    quiet = world.calm and clients.done and world.all_awake
     return quiet and not unfinished(world.ledger, installation.connection)
 
 

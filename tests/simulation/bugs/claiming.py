@@ -15,7 +15,7 @@ def _plant_no_recheck(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(courier, "recheck", lambda _claimed, _now: None)
 
 
-async def _always_current(_self: Hold, claimed: Claimed) -> Claimed:
+async def _as_claimed(_self: Hold, claimed: Claimed) -> Claimed:
     return claimed
 
 
@@ -60,7 +60,7 @@ BUGS = (
     ),
     Bug(
         name="a call begins though the lease is over",
-        plant=replaced(Hold, "current", _always_current),
+        plant=replaced(Hold, "current", _as_claimed),
         test=f"{OUTAGES}test_what_was_claimed_too_slowly_is_given_back_and_not_called",
     ),
     Bug(
