@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidings.channels.email.smtp import SmtpProvider
+from tidings.channels.http.http import HttpProvider
+from tidings.core.models import Message
 from tidings.event_bus import RedisEventBus
 from tidings.event_bus.member import Member
 from tidings.store.postgres import PostgresStore
@@ -21,14 +23,19 @@ from tidings.store.sqlite import SqliteStore
 
 KILLED = 137
 _STORES = (PostgresStore, SqliteStore)
-_PROVIDERS = (SmtpProvider,)
+_PROVIDERS = (SmtpProvider, HttpProvider)
 
 Verb = Callable[..., Awaitable[Any]]
 Passes = Callable[[Any], bool]
+Meets = Callable[..., bool]
 
 
-def _always(_result: object) -> bool:
+def _always(*_anything: object) -> bool:
     return True
+
+
+def _poisonous(_provider: object, message: Message) -> bool:
+    return message.address.startswith("poison")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +45,8 @@ class Point:
     seams: tuple[type, ...]
     verb: str
     after: bool = False
-    #: whether a result counts as coming by
+    #: whether a call counts as coming by, by what it is given and by its result
+    meets: Meets = _always
     counts: Passes = _always
 
 
@@ -57,11 +65,12 @@ POINTS = {
         seams=_STORES, verb="claim", after=True, counts=lambda result: bool(result.taken)
     ),
     "before_send": Point(seams=_PROVIDERS, verb="send"),
+    "poison": Point(seams=_PROVIDERS, verb="send", meets=_poisonous),
     "after_send": Point(seams=_PROVIDERS, verb="send", after=True),
     "before_result": Point(seams=_STORES, verb="settle"),
     "after_result": Point(seams=_STORES, verb="settle", after=True),
 }
-"""In the order of a notification's way."""
+"""In the order of a notification's way; a poisonous message is one that ends its worker."""
 
 
 def main(name: str, passage: int, *command: str) -> None:
@@ -87,7 +96,7 @@ class _Countdown:
 def _armed(verb: Verb, point: Point, end: Callable[[], None]) -> Verb:
     @functools.wraps(verb)
     async def armed(*arguments: Any, **named: Any) -> Any:
-        if not point.after:
+        if not point.after and point.meets(*arguments):
             end()
         result = await verb(*arguments, **named)
         if point.after and point.counts(result):

@@ -28,7 +28,8 @@ class Fleet:
         self.provider = ScriptedProvider(folder / "provider")
         self.port = free_port()
         self._settings = dict(settings)
-        self._providers = {"http": self.provider}
+        #: by the name of their integration
+        self.providers = {"http": self.provider}
         #: sent SIGTERM, and not ended yet
         self._asked: set[str] = set()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -47,7 +48,7 @@ class Fleet:
 
     def add_provider(self, name: str) -> ScriptedProvider:
         """Start one more, which the integration `<name>=http` calls."""
-        provider = self._providers[name] = ScriptedProvider(self.folder / name)
+        provider = self.providers[name] = ScriptedProvider(self.folder / name)
         self._spawn(f"provider-{name}", *provider.command)
         return provider
 
@@ -159,7 +160,7 @@ class Fleet:
     def _urls(self) -> Mapping[str, str]:
         return {
             f"TIDINGS_{name.upper()}_URL": f"http://127.0.0.1:{provider.http_port}/messages"
-            for name, provider in self._providers.items()
+            for name, provider in self.providers.items()
         }
 
     def _is_ready(self) -> bool:

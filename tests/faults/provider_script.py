@@ -44,7 +44,7 @@ class Script:
     retry_afters: Sequence[str] = ()
     #: answers a second, and no more
     pace: float | None = None
-    #: whoever connects is reset at once
+    #: whoever comes, or hands a message over, is reset at once
     down: bool = False
 
 

@@ -100,6 +100,9 @@ class Conversation(asyncio.Protocol, ABC):
 
     def came(self, *, address: str, key: str) -> None:
         """One whole message is there."""
+        if self._stage.script.down:
+            self._reset()
+            return
         answer, script = self._stage.meet(key)
         call = Call(at=time.time(), address=address, key=key, taken=answer in _KEPT)
         self._stage.ledger.add(call, lambda: self._follow(answer, script, key))

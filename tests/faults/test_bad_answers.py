@@ -75,6 +75,7 @@ async def test_what_was_taken_without_an_answer_is_sent_again_once_or_held(
     assert ends(verdict).keys() == {"held"}
 
 
+@pytest.mark.full
 @pytest.mark.fault("F26")
 async def test_answers_of_every_bad_kind_cost_neither_a_message_nor_the_worker(
     fleet: Fleet, provider: str, postgres_url: str, tell: list[str]

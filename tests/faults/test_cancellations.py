@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tests.faults.extent import extent
 from tests.faults.proxy import FaultProxy, target_of, through
 from tests.faults.proxy_ways import Way
+from tests.faults.sessions import sessions, until_idle
 from tidings.core.clock import SystemClock
 from tidings.core.errors import Unavailable
 from tidings.core.ids import Ids
@@ -200,29 +201,6 @@ async def outcome(asking: "asyncio.Future[object]", number: int) -> str:
     except (Unavailable, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return "refused"
     return "right" if answer == number else "wrong"
-
-
-async def until_idle(url: str) -> None:
-    """Wait until no session of ours is in the middle of anything."""
-    async with asyncio.timeout(20):
-        while await ask(url, "state <> 'idle'"):
-            await asyncio.sleep(0.05)
-
-
-async def sessions(url: str) -> int:
-    return await ask(url, "true")
-
-
-async def ask(url: str, condition: str) -> int:
-    session = await asyncpg.connect(url)
-    try:
-        found: int = await session.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tidings' "
-            f"AND datname = current_database() AND {condition}"
-        )
-        return found
-    finally:
-        await session.close()
 
 
 def in_words(outcomes: Counter[str]) -> str:

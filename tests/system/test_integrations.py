@@ -134,6 +134,24 @@ async def test_one_that_was_down_is_tried_and_taken_back_without_flapping(
     assert set(await office.states()) == {"sent"}
 
 
+async def test_what_is_important_is_not_used_to_try_one_that_failed(office: PostOffice) -> None:
+    first, second = Vendor(), Vendor()
+    first.go_down()
+    service = office.service(integrations=[first.named("first"), second.named("second")])
+    await office.plan_welcomes(10)
+    while await service.work():
+        pass
+    office.clock.advance(seconds=2)
+    await plan_more(office, 1)
+    await office.change(lane="bulk")
+    await plan_more(office, 1)
+    while await service.work():
+        pass
+
+    assert first.asked[-1].address == "user10@example.com"
+    assert len(second.messages) == 12
+
+
 async def test_a_second_is_enough_to_go_over_to_the_other(office: PostOffice) -> None:
     first, second = Vendor(), Vendor()
     first.go_down()

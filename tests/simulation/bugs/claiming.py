@@ -35,14 +35,12 @@ BUGS = (
     ),
     Bug(
         name="a claim takes what is in others' hands",
-        plant=reworded(
-            claim, "DUE", "due.due_at <= :now", "(due.due_at <= :now OR due.state = 'sending')"
-        ),
+        plant=reworded(claim, "ABANDONED", "AND due.due_at <= :now", ""),
         test=f"{STORE}test_what_is_in_hand_is_not_claimed_again",
     ),
     Bug(
         name="nobody takes over from the dead",
-        plant=reworded(claim, "DUE", "IN ('pending', 'sending')", "= 'pending'"),
+        plant=reworded(claim, "ABANDONED", "due.state = 'sending'", "due.state = 'gone'"),
         test=f"{STORE}test_what_two_workers_died_with_is_taken_alone",
     ),
     Bug(

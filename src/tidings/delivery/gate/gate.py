@@ -153,7 +153,9 @@ class Gate:
     async def tell(self) -> None:
         """Tell the others what they don't know, and learn what they know."""
         silent = _loop_time() - self._asked_at
-        if not self._report.is_empty or (self._terms.are_limits and silent > self._terms.life / 3):
+        is_due = self._terms.are_limits and silent > self._terms.life / 3
+        # what was seen alone was told to nobody yet
+        if is_due or self._is_alone or not self._report.is_empty:
             async with self._turn:
                 await self._ask(0)
 
