@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +88,9 @@ def kill_postgres(servers: Servers) -> None:
     servers.postgres.start()
 
 
+#: between two of these there is more time, or nothing could happen between them
+PAUSES: Mapping[Callable[[Servers], None], float] = {kill_postgres: extent(1.0, 4.0)}
+
 fault, full = pytest.mark.fault, pytest.mark.full
 
 
@@ -116,7 +119,7 @@ async def test_a_server_fails_again_and_again_and_every_address_is_reached_once(
         for _ in range(times):
             await asyncio.to_thread(strike, servers)
             strikes.append(time.time())
-            await asyncio.sleep(chance.uniform(0.3, 1.0))
+            await asyncio.sleep(chance.uniform(0.3, 1.0) * PAUSES.get(strike, 1.0))
         await until_back(fleet, strikes[-1], PACE)
 
     async with opened(postgres_url) as store:

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import structlog
 
 from tests.simulation.clients import Clients
-from tests.simulation.installation import ROLES, Installation
+from tests.simulation.installation import Installation
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.verdict import Verdict, unfinished
 from tests.simulation.weather import CALM_SECONDS
@@ -53,8 +53,7 @@ def simulate(seed: int) -> Report:
     world = World(seed)
     installation = Installation(world)
     with _in_virtual_time(world):
-        for role in ROLES:
-            installation.start(role)
+        installation.start_all()
         clients = Clients(world, installation)
         clients.start()
         Nemesis(world, installation).start()

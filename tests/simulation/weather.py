@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from random import Random
 
 #: seconds a run's troubles last, and how long after them everything must have ended
-TROUBLE_SECONDS = 6.0
+TROUBLE_SECONDS = 5.0
 CALM_SECONDS = 60.0
 
 

@@ -84,10 +84,14 @@ class VirtualClock:
 
     def __init__(self, loop: SimulatedLoop) -> None:
         self._loop = loop
+        self._told: tuple[float, datetime] = (0.0, _EPOCH)
 
     def now(self) -> datetime:
         """This moment, in UTC."""
-        return _EPOCH + timedelta(seconds=self._loop.time())
+        seconds = self._loop.time()
+        if self._told[0] != seconds:
+            self._told = seconds, _EPOCH + timedelta(seconds=seconds)
+        return self._told[1]
 
 
 class SeededIds(Ids):

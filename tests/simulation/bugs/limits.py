@@ -9,7 +9,6 @@ from tidings.delivery.gate.gate import Gate
 from tidings.store.sqlite import claim, reread, settle
 
 GATE = "tests/unit/delivery/gate/test_gate.py::"
-BREAKER = "tests/unit/delivery/gate/test_breaker.py::"
 _allowed, _ask = breakers.allowed, Gate._ask
 
 
@@ -48,7 +47,7 @@ BUGS = (
     Bug(
         name="a breaker never tries the integration again",
         plant=replaced(breakers, "allowed", _never_tried_again),
-        test=f"{BREAKER}test_a_probe_whose_worker_died_is_made_again_by_another",
+        test=f"{GATE}test_one_worker_tries_it_and_then_all_call_it_again",
     ),
     Bug(
         name="an integration's wish for silence is not heard",
