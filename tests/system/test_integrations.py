@@ -210,6 +210,25 @@ async def test_weights_split_single_calls_too(office: PostOffice) -> None:
     assert (len(east.messages), len(west.messages)) == (15, 5)
 
 
+async def test_a_standby_has_nothing_while_the_other_is_only_busy(office: PostOffice) -> None:
+    main, standby = Vendor(), Vendor()
+    await office.plan_welcomes(60)
+    service = office.service(
+        integrations=[main.named("main", weight=100), standby.named("standby", weight=0)], slots=7
+    )
+
+    while await service.work():
+        pass
+    served, stood_by = len(main.messages), len(standby.messages)
+    main.go_down()
+    await plan_more(office, 20)
+    while await service.work():
+        pass
+
+    assert (served, stood_by) == (60, 0)
+    assert len(standby.messages) == 20
+
+
 async def test_while_one_of_two_weighted_is_down_the_other_has_all(office: PostOffice) -> None:
     east, west = Vendor(), Vendor()
     east.go_down()
