@@ -31,7 +31,7 @@ def _not_heard(_self: Gate, _seconds: float) -> None:
 
 def _plant_forgotten_call_off(patch: pytest.MonkeyPatch) -> None:
     for module, name, old, new in (
-        (claim, "DUE", "due.cancelled_at IS NOT NULL AS cancelled", "false AS cancelled"),
+        (claim, "_DUE", "due.cancelled_at IS NOT NULL AS cancelled", "false AS cancelled"),
         (settle, "_CALLED_OFF", "cancelled_at IS NOT NULL", "false"),
         (reread, "_REREAD", "cancelled_at IS NOT NULL AS cancelled", "false AS cancelled"),
     ):

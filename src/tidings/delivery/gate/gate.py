@@ -156,7 +156,7 @@ class Gate:
         """The provider asked for silence."""
         until = self._now() + min(seconds, _LONGEST_PAUSE)
         self._report.paused(until)
-        self._see(replace(self._agreed, paused_until=max(self._agreed.paused_until, until)))
+        self._see(self._agreed)
         self._urgent()
 
     async def tell(self) -> None:
@@ -238,7 +238,9 @@ class Gate:
         breaker, now, before = agreed.breaker, self._now(), self._view.breaker.phase
         for tally in self._report.tallies:
             breaker = judged(breaker, tally, now, chance=self._chance())
-        self._agreed, self._view = agreed, replace(agreed, breaker=breaker)
+        paused_until = max(agreed.paused_until, self._report.paused_until)
+        self._agreed = agreed
+        self._view = replace(agreed, breaker=breaker, paused_until=paused_until)
         if breaker.phase is not before:
             self._gauge.set(_NUMBERS[breaker.phase])
 
