@@ -121,9 +121,20 @@ class Fleet:
             lambda: len(self.provider.taken) >= number, f"{number} taken", self.log, seconds=seconds
         )
 
-    async def until_sent(self, number: int, *, seconds: float = 120) -> None:
+    async def until_sent(self, number: int) -> None:
         """Wait until so many deliveries ended as sent, by the dashboard's figures."""
-        await until(lambda: _sent(self.url) >= number, f"{number} sent", self.log, seconds=seconds)
+        await self._until_told(number, "sent")
+
+    async def until_ended(self, number: int) -> None:
+        """Wait until so many were sent or failed."""
+        await self._until_told(number, "sent", "failed")
+
+    async def _until_told(self, number: int, *ends: str) -> None:
+        def told() -> bool:
+            totals = _totals(self.url)
+            return sum(totals[end] for end in ends) >= number
+
+        await until(told, f"{number} {' or '.join(ends)}", self.log, seconds=120)
 
     def log(self, name: str | None = None) -> str:
         """What the processes wrote."""
@@ -167,9 +178,10 @@ class Fleet:
         return is_ready(self.url)
 
 
-def _sent(url: str) -> int:
+def _totals(url: str) -> Mapping[str, int]:
     with urllib.request.urlopen(f"{url}/v1/analytics/summary", timeout=10) as answer:
-        return int(json.load(answer)["totals"]["sent"])
+        totals: Mapping[str, int] = json.load(answer)["totals"]
+    return totals
 
 
 def is_ready(url: str) -> bool:

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from tests.faults.checker import Asked
+from tests.faults.extent import extent
 from tidings.core.loops import pause
 
 CONNECTIONS = 50
-PATIENCE = 30.0
+PATIENCE = extent(30.0, 120.0)
 """Seconds a client asks again while the API is away."""
 
 

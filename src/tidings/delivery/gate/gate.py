@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from math import inf
 
 from prometheus_client import Gauge
@@ -13,7 +12,7 @@ from tidings.core.errors import TidingsError
 from tidings.core.integrations import Integration
 from tidings.core.ports import Change, SharedState
 from tidings.core.quiet_log import QuietLog
-from tidings.delivery.gate.breaker import Phase, judged, lately
+from tidings.delivery.gate.breaker import Phase, judged
 from tidings.delivery.gate.bucket import empty, fresh
 from tidings.delivery.gate.leases import alive
 from tidings.delivery.gate.packing import packed, unpacked_state
@@ -28,6 +27,7 @@ from tidings.delivery.gate.state import (
     seconds_until,
     share_of,
 )
+from tidings.delivery.gate.words import why_not
 
 #: seconds after which a shared state that did not answer is asked again
 _ABSENT_SECONDS = 1.0
@@ -128,6 +128,15 @@ class Gate:
         """A call it had leave for is over."""
         self._held -= 1
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether leave is for now, and for no later."""
+        return self._terms.rate is not None
+
+    def spoilt(self, count: int) -> None:
+        """Leave for so many calls came too late to be used, and is nobody's any more."""
+        self._held -= count
+
     def unused(self, count: int, term: int) -> None:
         """So many calls it had leave for in a term are not made."""
         self._held -= count
@@ -161,17 +170,7 @@ class Gate:
 
     def why_not(self) -> str:
         """A sentence for the timeline of what went another way."""
-        breaker, now = self._view.breaker, self._now()
-        if breaker.phase is Phase.OPEN:
-            counts = lately(breaker)
-            failures = f"{counts.failed} of its last {counts.calls} calls failed"
-            return f"{self.name} was skipped: {failures} (open until {_clock_time(breaker.until)})."
-        if breaker.phase is Phase.RAMP:
-            return f"{self.name} was skipped: it failed lately and is being tried out."
-        if now < self._view.paused_until:
-            until = _clock_time(self._view.paused_until)
-            return f"{self.name} was skipped: it asked for silence until {until}."
-        return f"{self.name} was skipped: its limit was reached."
+        return why_not(self.name, self._view, self._now())
 
     @property
     def _is_free(self) -> bool:
@@ -250,7 +249,3 @@ class Gate:
 
 def _loop_time() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _clock_time(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"

@@ -37,7 +37,11 @@ _COLUMNS = (
     "lapses + (state = 'sending')::integer AS lapses",
 )
 
-
+#: the provider on record may be one that was not called after all, for want of leave
+_CALLED_LAST = """(
+    SELECT attempts.provider FROM attempts
+    WHERE attempts.delivery_id = due.id ORDER BY attempts.epoch DESC LIMIT 1
+)"""
 _DUE = locked_due(
     "state = 'sending' AND channel = $2",
     "state = 'pending' AND channel = $2",
@@ -62,7 +66,7 @@ judged AS MATERIALIZED (
                 THEN CASE WHEN provider = ANY ($5::text[])
                             OR coalesce(on_unknown, 'retry') <> 'retry'
                           THEN provider ELSE $5[1] END
-                WHEN tries > 0 AND provider = $5[1] THEN coalesce($5[2], $5[1])
+                WHEN tries > 0 AND $5[1] = {_CALLED_LAST} THEN coalesce($5[2], $5[1])
                 ELSE $5[1] END AS next_provider
     FROM due
 ),

@@ -23,6 +23,10 @@ _DUE = """
 SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lapses,
        due.state = 'sending' AS lapsed, due.doubt OR due.state = 'sending' AS doubt,
        due.policy, due.policy->>'on_unknown' AS on_unknown, due.provider, due.claimed_at,
+       CASE WHEN due.tries > 0 THEN (
+           SELECT attempts.provider FROM attempts
+           WHERE attempts.delivery_id = due.id ORDER BY attempts.epoch DESC LIMIT 1
+       ) END AS called_last,
        due.created_at, due.expires_at, due.cancelled_at IS NOT NULL AS cancelled,
        due.notification_id, due.user_id, due.workflow, due.step, due.channel, due.lane,
        due.address, due.template, due.template_version, due.locale, due.consent_version,
@@ -93,7 +97,8 @@ def _ending(row: sqlite3.Row) -> str | None:
 def _provider(row: sqlite3.Row, request: ClaimRequest) -> str:
     return provider_for(
         request.providers,
-        last=row["provider"],
+        # on record may be one that was not called after all, for want of leave
+        last=row["provider"] if row["doubt"] else row["called_last"],
         tries=row["tries"],
         doubt=bool(row["doubt"]),
         on_unknown=row["on_unknown"],
