@@ -1,5 +1,6 @@
 """One run of a seed: everything from the first process to the verdict."""
 
+import functools
 import gc
 import logging
 import time
@@ -82,13 +83,19 @@ def _in_virtual_time(world: World) -> Iterator[None]:
         patch.object(time, "perf_counter", now),
         _silence(),
     ):
-        gc.disable()  # and what was there before is not looked through again after each run
-        gc.freeze()
+        _keep_what_is_there()
+        gc.disable()
         try:
             yield
         finally:
             gc.enable()
-            gc.unfreeze()
+            gc.collect()
+
+
+@functools.cache
+def _keep_what_is_there() -> None:
+    """Only what a run leaves behind is looked through after it: that is little, and all garbage."""
+    gc.freeze()
 
 
 @contextmanager
