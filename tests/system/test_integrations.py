@@ -184,6 +184,27 @@ async def test_silence_asked_for_is_kept_by_that_one_alone(office: PostOffice) -
     assert len(first.messages) == 5
 
 
+async def test_a_message_waits_for_the_first_of_those_that_asked_for_silence(
+    office: PostOffice,
+) -> None:
+    first, second = Vendor(), Vendor()
+    first.trouble = TransientError("429 slow down", retry_after=5)
+    second.trouble = TransientError("429 slow down", retry_after=3600)
+    await office.plan_welcomes(1)
+    service = office.service(integrations=[first.named("first"), second.named("second")])
+    while await service.work():
+        pass
+    first.trouble = None
+
+    office.clock.advance(seconds=3)
+    await service.work()
+    early = len(first.messages)
+    office.clock.advance(seconds=4)
+    await service.work()
+
+    assert (early, len(first.messages), len(second.calls)) == (0, 1, 1)
+
+
 async def test_weights_split_the_calls(office: PostOffice) -> None:
     east, west = Vendor(), Vendor()
     await office.plan_welcomes(400)

@@ -143,7 +143,9 @@ def _notes(rows: Sequence[sa.Row[Any]], by: str, now: datetime) -> Mapping[str, 
 def _told(
     row: sa.Row[Any], by: str, now: datetime, *, step: int | None = None, channel: str | None = None
 ) -> Decision:
-    before = f" It had come to nothing: {row.reason}" if row.reason else ""
+    rule = getattr(row, "rule", None)
+    by_rule = f" by the rule {rule}" if rule else ""
+    before = f" It had come to nothing{by_rule}: {row.reason}" if row.reason else ""
     return Decision(
         at=now,
         verdict=Verdict.SEND,

@@ -9,15 +9,15 @@ from tidings.delivery.gate.state import State
 def why_not(name: str, state: State, now: float) -> str:
     """The weightiest reason there is."""
     breaker = state.breaker
+    if now < state.paused_until:
+        until = _clock_time(state.paused_until)
+        return f"{name} was skipped: it asked for silence until {until}."
     if breaker.phase is Phase.OPEN:
         counts = lately(breaker)
         failures = f"{counts.failed} of its last {counts.calls} calls failed"
         return f"{name} was skipped: {failures} (open until {_clock_time(breaker.until)})."
     if breaker.phase is Phase.RAMP:
         return f"{name} was skipped: it failed lately and is being tried out."
-    if now < state.paused_until:
-        until = _clock_time(state.paused_until)
-        return f"{name} was skipped: it asked for silence until {until}."
     return f"{name} was skipped: its limit was reached."
 
 
