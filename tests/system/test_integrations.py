@@ -1,7 +1,9 @@
 """Several integrations on one channel: who is called, who is left alone, and why."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,8 @@ from tests.system.post_office import (
 from tests.system.vendors import Vendor, most_in_a_second
 from tidings.core.errors import OutcomeUnknown, TransientError
 from tidings.core.integrations import Integration, Limits
+from tidings.core.ports import Store
+from tidings.core.work import ClaimRequest, ClaimResult
 from tidings.store import schema
 from tidings.testing.fake_system import FakeSystem
 
@@ -386,6 +390,45 @@ async def test_a_system_whose_only_integration_is_down_comes_to_rest_and_goes_on
         await tidings.advance(minutes=30)
 
         assert len(tidings.sent) == 10
+
+
+async def test_silence_asked_for_during_a_claim_holds_for_what_was_claimed(
+    office: PostOffice,
+) -> None:
+    class Slow:
+        """Claims at once and answers when told."""
+
+        def __init__(self, store: Store) -> None:
+            self._store = store
+            self.claimed, self.word = asyncio.Event(), asyncio.Event()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._store, name)
+
+        async def claim(self, request: ClaimRequest) -> ClaimResult:
+            result = await self._store.claim(request)
+            if result.taken:
+                self.claimed.set()
+                await self.word.wait()
+            return result
+
+    vendor = Vendor()
+    store: Any = Slow(office.store)
+    service = office.service(integrations=[vendor.named("only")], store=store, poll_seconds=0.05)
+    async with running(service):
+        await office.plan_welcomes()
+        service.ring()
+        await store.claimed.wait()
+        service._channels["email"]._routes._gates["only"].pause(60)
+        store.word.set()
+        await until(lambda: _is_given_back(office))
+
+    assert vendor.calls == []
+
+
+async def _is_given_back(office: PostOffice) -> bool:
+    row = await office.delivery()
+    return bool(row["state"] == "pending" and row["epoch"] == 1)
 
 
 async def plan_more(office: PostOffice, count: int) -> None:

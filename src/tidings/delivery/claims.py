@@ -14,8 +14,6 @@ from tidings.delivery.trips import Trip
 
 #: seconds after which what has no leave is looked at again, at the soonest
 _SOON = 0.1
-#: seconds for which leave that was given at a pace is good
-_FRESH = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +47,9 @@ class Claims:
         asked, limit, used = _now(), leave.count, 0
         try:
             claimed = await self._claimed(leave, lanes)
-            if leave.gate.is_paced and _now() - asked > _FRESH:
-                # by now they would come on top of others' calls: `_trips` asks anew
-                leave.gate.spoilt(leave.count)
-                leave = replace(leave, count=0)
+            if leave.gate.has_lapsed(leave.term, _now() - asked):
+                leave.gate.spoilt(leave.count, leave.term)
+                leave = replace(leave, count=0)  # `_trips` asks anew
             trips = await self._all_trips(claimed, leave)
             used = sum(trip.gate is leave.gate for trip in trips) if leave.count else 0
         finally:

@@ -33,6 +33,8 @@ from tidings.delivery.gate.words import why_not
 _ABSENT_SECONDS = 1.0
 #: seconds for which what the others know is taken as heard
 _HEARD_SECONDS = 0.5
+#: seconds for which leave at a rate is good: later it would come on top of others' calls
+_FRESH_SECONDS = 0.2
 #: whose part a worker takes that never saw how many there are
 _UNKNOWN_WORKERS = 10
 #: the longest silence a provider may ask for
@@ -128,14 +130,17 @@ class Gate:
         """A call it had leave for is over."""
         self._held -= 1
 
-    @property
-    def is_paced(self) -> bool:
-        """Whether leave is for now, and for no later."""
-        return self._terms.rate is not None
+    def has_lapsed(self, term: int, seconds: float) -> bool:
+        """Whether leave that was given in a term, so long ago, is good no more."""
+        is_late = self._terms.rate is not None and seconds > _FRESH_SECONDS
+        return is_late or term != self.term or self._now() < self._view.paused_until
 
-    def spoilt(self, count: int) -> None:
-        """Leave for so many calls came too late to be used, and is nobody's any more."""
-        self._held -= count
+    def spoilt(self, count: int, term: int) -> None:
+        """Leave for so many calls lapsed; what it took of a rate is nobody's any more."""
+        if self._terms.rate is None:
+            self.unused(count, term)
+        else:
+            self._held -= count
 
     def unused(self, count: int, term: int) -> None:
         """So many calls it had leave for in a term are not made."""
