@@ -19,8 +19,8 @@ from tests.faults.registrations import addresses, register_all
 from tidings.store.schema import attempts, deliveries
 
 NUMBER = extent(30, 500)
-#: deliveries the frozen worker has in hand
-IN_HAND = 10
+#: a worker's slots, one of which is for critical messages alone; deliveries the frozen one has
+SLOTS, IN_HAND = 10, 9
 #: seconds it stands still
 FROZEN = extent(4.0, 60.0)
 
@@ -34,7 +34,7 @@ pytestmark = [
 @pytest.fixture
 def fleet(tmp_path: Path, postgres_url: str, redis_url: str) -> Iterator[Fleet]:
     settings = {"TIDINGS_DATABASE_URL": postgres_url, "TIDINGS_REDIS_URL": redis_url, **crew.PACE}
-    settings["TIDINGS_SLOTS"] = str(IN_HAND)
+    settings["TIDINGS_SLOTS"] = str(SLOTS)
     with Fleet(tmp_path, settings) as fleet:
         fleet.start_api()
         yield fleet

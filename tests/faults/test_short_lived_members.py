@@ -18,7 +18,8 @@ from tidings.event_bus.tuning import Tuning
 MEMBERS, EVENTS, SEED = extent(50, 500), 5, 12
 #: those who die with what they were given, and never say good-bye
 DYING = 0.5
-SHORT = Tuning(block=0.1, beat=0.1, lapse=0.5, sweep=0.2, forget=1.0)
+#: nothing is buried, however many die with it
+SHORT = Tuning(block=0.1, beat=0.1, lapse=0.5, sweep=0.2, forget=1.0, deliveries=MEMBERS)
 GROUP = "group"
 
 pytestmark = [
