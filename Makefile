@@ -22,7 +22,7 @@ test: $(VENV)/.dev  ## Run the whole test suite (ARGS="..." goes to pytest)
 
 faults: ARGS = -n 0
 faults: $(VENV)/.dev  ## Try every fault in full, under load: an hour (ARGS="-k F13_" tries one)
-	@TIDINGS_TEST_FAULTS=full $(BIN)/python -m pytest tests/faults $(ARGS)
+	@TIDINGS_TEST_FAULTS=full $(BIN)/python -m pytest tests/faults tests/simulation/test_simulation.py $(ARGS)
 
 check: lint test  ## All that must hold before a commit: format, lint, types, layers, tests
 

@@ -148,7 +148,7 @@ def dead_letter(
         reason=reason,
         rule="gave_up" if is_delivery else None,
         event_id=None if is_entry else str(uuid4()),
-        type="ORDER_SHIPPED" if kind is Kind.EVENT else None,
+        type="ORDER_REFUSED" if kind is Kind.EVENT else None,
         user_id=None if is_entry else USER,
         workflow="welcome" if kind in (Kind.NOTIFICATION, Kind.DELIVERY) else None,
         channel="email" if is_delivery else None,

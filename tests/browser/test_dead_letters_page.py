@@ -29,7 +29,7 @@ async def test_they_are_found_while_one_types_and_the_words_stay_out_of_the_addr
     await page.get_by_label("Words in the reason").fill("")
     await page.get_by_label("Kind").select_option("event")
     await expect(page.locator(".letters tbody tr")).to_have_count(1)
-    await expect(page.get_by_role("link", name="ORDER_SHIPPED")).to_be_visible()
+    await expect(page.get_by_role("link", name="ORDER_REFUSED")).to_be_visible()
 
     assert "mailbox" not in page.url
     await page.get_by_label("Kind").select_option("")

@@ -17,6 +17,7 @@ from tests.faults.extent import FULL
 from tests.system.house import open_house
 from tests.system.post_office import PATIENCE, PostOffice, running, until
 from tidings.core.ids import Ids
+from tidings.core.integrations import Integration, Limits
 from tidings.core.models import REGISTERED_USER, USER_CHANNEL, Event, Lane, Message, Receipt
 from tidings.core.ports import Store
 from tidings.core.work import Acceptance, Registration
@@ -171,26 +172,28 @@ async def test_after_it_was_confirmed_only_calls_under_way_arrive(
     assert sum(map(len, provider.calls.values())) == len(provider.calls)
 
 
-async def test_of_two_hundred_behind_one_slot_none_is_called_after_an_opt_out(
+async def test_of_two_hundred_behind_a_limit_of_one_a_second_none_is_called_after_an_opt_out(
     office: PostOffice,
 ) -> None:
     provider = Slow(random.Random(SEED))
-    provider.concurrency = 1
+    limited = Integration(name="test", provider=provider, limits=Limits(rate=1.0))
     wish = Wish(number=0)
     await accept(office.store, [wish])
     await office.house.plan()
     await copy_delivery(office, 200)
     race = Race(office=office, chance=random.Random(SEED))
 
-    async with running(office.service(provider=provider)):
-        await until(lambda: len(provider.calls.get(wish.address, ())) >= 3)
+    async with running(office.service(integrations=[limited])):
+        await until(lambda: len(provider.calls.get(wish.address, ())) >= 2)
         await race.opt_out(wish)
         confirmed = _now()
+        await until(lambda: _is_refused(office))
+    async with running(office.service(provider=provider)):
         await until(lambda: _is_done(office))
 
     late = [at for at in provider.calls[wish.address] if at > confirmed]
     assert len(late) <= 1, "the one that was in hand"
-    assert len(provider.calls[wish.address]) < 200
+    assert len(provider.calls[wish.address]) < 20
     states = await office.states()
     assert states.count("sent") == len(provider.calls[wish.address])
     assert set(states) == {"sent", "suppressed"}
@@ -225,6 +228,10 @@ async def copy_delivery(office: PostOffice, count: int) -> None:
     rows = [row | {"id": _ids.new()} for _ in range(count - 1)]
     statement = schema.deliveries.insert()
     await office.store.run(lambda to: to.execute(statement, rows).close())
+
+
+async def _is_refused(office: PostOffice) -> bool:
+    return (await office.states()).count("suppressed") >= 2
 
 
 async def _is_done(office: PostOffice) -> bool:

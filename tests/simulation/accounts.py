@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from random import Random
 
 from tests.simulation.line import Line
 from tests.simulation.loop import Process
 from tests.simulation.vendor import SimulatedProvider
+from tests.simulation.weather import Answering, Asking
 from tests.simulation.world import World
 from tidings.core.integrations import UNLIMITED, Integration, Limits
 from tidings.core.ports import Change, Result
@@ -15,19 +15,24 @@ from tidings.core.ports import Change, Result
 _SET_UPS: Sequence[Sequence[tuple[str, Limits, int | None]]] = (
     (("east", UNLIMITED, None),),
     (("east", UNLIMITED, None),),
-    (("east", Limits(concurrency=2), None),),
-    (("east", Limits(rate=5.0), None),),
+    (("east", Limits(concurrency=3), None),),
+    (("east", Limits(rate=2.0), None),),
     (("east", UNLIMITED, None), ("west", UNLIMITED, None)),
-    (("east", Limits(rate=3.0, concurrency=2), None), ("west", UNLIMITED, None)),
+    (("east", Limits(rate=3.0, concurrency=3), None), ("west", UNLIMITED, None)),
     (("east", UNLIMITED, 60), ("west", UNLIMITED, 40)),
 )
 
 SetUp = Sequence[tuple[str, Limits, int | None]]
 
 
-def draw_set_up(random: Random) -> SetUp:
-    """The integrations of one run."""
-    return random.choice(_SET_UPS)
+def draw_set_up(world: World) -> SetUp:
+    """The integrations of one run; its books know their limits where nothing hides them."""
+    set_up = world.random.choice(_SET_UPS)
+    weather = world.weather
+    is_clear = weather.bus_asking == Asking() and weather.bus_answering == Answering()
+    if is_clear and not weather.bus_losses:
+        world.ledger.limits = {name: limits for name, limits, _ in set_up}
+    return set_up
 
 
 def integrations(world: World, process: Process, set_up: SetUp) -> Sequence[Integration]:

@@ -41,7 +41,7 @@ class Clients:
     def start(self) -> None:
         """Everybody begins at a time of their own."""
         random = self._world.random
-        for number in range(random.randint(3, 7)):
+        for number in range(random.randint(3, 7 + 2 * self._world.weather.rush)):
             request = self._request(number)
             self._world.ledger.requests[request.mark] = request
             self._begin(functools.partial(self._requesting, request))
@@ -59,7 +59,8 @@ class Clients:
 
     def _begin(self, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def later() -> None:
-            await asyncio.sleep(self._world.random.random() * TROUBLE_SECONDS * 0.7)
+            seconds = 1.0 if self._world.weather.rush else TROUBLE_SECONDS * 0.7
+            await asyncio.sleep(self._world.random.random() * seconds)
             await story()
 
         self._stories.append(self._world.loop.start(self._process, later()))

@@ -18,8 +18,8 @@ from tidings.wiring import System
 
 Result = TypeVar("Result")
 
-#: the processes there are, and what each one does
-ROLES = ("api-1", "api-2", "planner-1", "planner-2", "sender-1", "sender-2")
+#: the processes there are, by what each one does; a second planner only in every other run
+_ROLES = ("api-1", "api-2", "planner-1", "sender-1", "sender-2")
 #: seconds until a dead process is started anew, at most
 _RESTART_SECONDS = 2.0
 
@@ -46,6 +46,11 @@ class Installation:
         self.running: dict[str, Running] = {}
         self._starts = 0
         world.kill, world.stop = self.kill, self.stop
+
+    def start_all(self) -> None:
+        """Start one process of each role."""
+        for role in (*_ROLES, *(("planner-2",) if self.world.random.random() < 0.5 else ())):
+            self.start(role)
 
     def start(self, role: str) -> None:
         """Start a process of a role."""

@@ -5,13 +5,14 @@ caught by the very code it accuses.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from tests.simulation.loop import Process
 from tests.simulation.settings import BEAT, LEASE, MOST_CALLS
 from tests.simulation.workflows import PROMISES
+from tidings.core.integrations import Limits
 from tidings.core.models import DeliveryState
 from tidings.core.work import Claimed, ClaimResult, Outcome, PlanResult, Settled, SettleStatus
 
@@ -57,6 +58,8 @@ class Call:
     answer: str | None = None
     answered_at: float = 0.0
     receipt: str | None = None
+    #: nobody waits for an answer any more
+    over: bool = False
     #: seconds it was told to stay away
     retry_after: float = 0.0
 
@@ -84,6 +87,10 @@ class Ledger:
         self.opted_out: dict[str, float] = {}
         #: marks that were called off → when that was confirmed, if it was
         self.called_off: dict[str, float | None] = {}
+        #: integrations whose limits can be held against the calls
+        self.limits: Mapping[str, Limits] = {}
+        #: process and account → when it asked for silence, and until when
+        self._silent: dict[tuple[Process, str], tuple[float, float]] = {}
         self._hands: dict[tuple[str, int], _Hand] = {}
         self._epochs: dict[str, int] = {}
         self._ended: dict[str, DeliveryState] = {}
@@ -136,23 +143,48 @@ class Ledger:
         newest = self._epochs.get(call.delivery)
         self.require(call.epoch == newest, f"called, though epoch {newest} has it", call)
         self._judge_patience(call)
+        self._judge_limits(call)
 
     def _judge_patience(self, call: Call) -> None:
-        """A vendor's wish to be left alone is known to whoever it told, and goes with the message.
+        """A vendor's wish to be left alone is known to whoever it told.
 
-        Where the message was called elsewhere meanwhile, another worker need not know of it.
+        It goes with the message too, where that can't have been called elsewhere meanwhile.
         """
         asked = self._asked_to_wait.get((call.delivery, call.account))
         if asked is None:
             return
-        known = asked.process is call.process or self._calls[call.delivery][-2] is asked
+        alone = {each.account for each in self.calls} == {call.account}
         wait = asked.answered_at + asked.retry_after - call.began_at
-        kept = wait < 1e-6 or not known
+        kept = wait < 1e-6 or not (alone or asked.process is call.process)
         self.require(kept, f"called {wait:.3f} s before the vendor allowed it", call)
+
+    def _judge_limits(self, call: Call) -> None:
+        """Workers that are well keep to what is allowed at once, within a second, or not at all."""
+        since, silent_until = self._silent.get((call.process, call.account), (0.0, 0.0))
+        hushed = call.claimed_at > since and call.began_at < silent_until - 1e-6
+        self.require(not hushed, "called though it had asked for silence", call)
+        limits, now = self.limits.get(call.account), call.began_at
+        if limits is None:
+            return
+        well = [
+            each
+            for each in self.calls
+            if each.account == call.account and not self.is_troubled(each.process, now)
+        ]
+        if limits.concurrency is not None:
+            under_way = sum(not each.over and not each.process.dead for each in well)
+            self.require(under_way <= limits.concurrency, "more calls at once than allowed", call)
+        if limits.rate is not None:
+            lately = sum(each.began_at > now - 1.0 for each in well)
+            self.require(lately <= 1.0 + limits.rate, "more calls a second than allowed", call)
 
     def end(self, call: Call) -> None:
         """Its caller has its answer, or waits for it no more."""
+        call.over = True
         self._in_flight[call.process] -= 1
+        if call.retry_after:
+            until = call.answered_at + call.retry_after
+            self._silent[call.process, call.account] = call.answered_at, until
 
     def calls_of(self, delivery: str) -> list[Call]:
         """The calls made for a delivery, in order."""

@@ -1,5 +1,6 @@
 """One run of a seed: everything from the first process to the verdict."""
 
+import functools
 import gc
 import logging
 import time
@@ -11,7 +12,7 @@ from unittest.mock import patch
 import structlog
 
 from tests.simulation.clients import Clients
-from tests.simulation.installation import ROLES, Installation
+from tests.simulation.installation import Installation
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.verdict import Verdict, unfinished
 from tests.simulation.weather import CALM_SECONDS
@@ -53,8 +54,7 @@ def simulate(seed: int) -> Report:
     world = World(seed)
     installation = Installation(world)
     with _in_virtual_time(world):
-        for role in ROLES:
-            installation.start(role)
+        installation.start_all()
         clients = Clients(world, installation)
         clients.start()
         Nemesis(world, installation).start()
@@ -70,7 +70,7 @@ def simulate(seed: int) -> Report:
 def _is_done(world: World, installation: Installation, clients: Clients) -> bool:
     if world.ledger.violations or world.loop.failures:
         return True
-    quiet = world.calm and clients.done
+    quiet = world.calm and clients.done and world.all_awake
     return quiet and not unfinished(world.ledger, installation.connection)
 
 
@@ -83,13 +83,19 @@ def _in_virtual_time(world: World) -> Iterator[None]:
         patch.object(time, "perf_counter", now),
         _silence(),
     ):
-        gc.disable()  # and what was there before is not looked through again after each run
-        gc.freeze()
+        _keep_what_is_there()
+        gc.disable()
         try:
             yield
         finally:
             gc.enable()
-            gc.unfreeze()
+            gc.collect()
+
+
+@functools.cache
+def _keep_what_is_there() -> None:
+    """Only what a run leaves behind is looked through after it: that is little, and all garbage."""
+    gc.freeze()
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class Services:
     def __init__(self, world: World, database: Database) -> None:
         self._world = world
         self._database = database
-        self._set_up = draw_set_up(world.random)
+        self._set_up = draw_set_up(world)
         self.shared_bus = SharedBus(world, _metrics(), _BUS_CHANNELS)
         self.shared_values = SharedValues()
 

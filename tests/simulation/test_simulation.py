@@ -11,9 +11,10 @@ import sys
 
 import pytest
 
+from tests.faults.extent import extent
 from tests.simulation.run import simulate
 
-SEEDS = int(os.environ.get("TIDINGS_TEST_SEEDS", "2000"))
+SEEDS = int(os.environ.get("TIDINGS_TEST_SEEDS", extent(2_000, 20_000)))
 FIRST = int(os.environ.get("TIDINGS_TEST_FIRST_SEED", "0"))
 ONE = int(os.environ.get("TIDINGS_TEST_SEED", "1"))
 CHUNKS = 8

@@ -106,7 +106,8 @@ class SimulatedProvider:
         if end in _REFUSALS:
             await self._pause(_PROMPT)
             raise _REFUSALS[end]()
-        return await self._taken(call, LEASE + 1.0 if end in _SLOW else _PROMPT)
+        slow = end in _SLOW or (end == "stunning" and self._world.random.random() < 0.5)
+        return await self._taken(call, LEASE + 1.0 if slow else _PROMPT)
 
     async def _taken(self, call: Call, seconds: float) -> Receipt:
         """Taken before its answer, whatever becomes meanwhile of who asked."""

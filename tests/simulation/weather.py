@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from random import Random
 
 #: seconds a run's troubles last, and how long after them everything must have ended
-TROUBLE_SECONDS = 6.0
+TROUBLE_SECONDS = 5.0
 CALM_SECONDS = 60.0
 
 
@@ -84,6 +84,32 @@ class Weather:
     vendor_outages: int
     database_outages: int
     replans: int
+    #: everybody asks within a second
+    rush: bool
+
+
+#: share of the runs where the vendor is slow, and workers fall asleep over it or are well
+_SLEEPY = 0.2
+
+
+def _sleepy(random: Random) -> Weather:
+    """What a lease and its beats are for, and nothing else."""
+    stunning = random.choice((0.0, 0.0, 0.4, 0.5))
+    return Weather(
+        asking=Asking(),
+        answering=Answering(stunning=stunning / 4),
+        bus_asking=Asking(),
+        bus_answering=Answering(),
+        calling=Calling(slow=0.5, stunning=stunning),
+        kills=0,
+        stalls=0,
+        stops=0,
+        bus_losses=0,
+        vendor_outages=0,
+        database_outages=0,
+        replans=0,
+        rush=True,
+    )
 
 
 def draw_weather(random: Random) -> Weather:
@@ -96,6 +122,8 @@ def draw_weather(random: Random) -> Weather:
     def times(most: int, *, given: bool = True) -> int:
         return random.randint(1, most) if given and random.random() < 0.35 else 0
 
+    if random.random() < _SLEEPY:
+        return _sleepy(random)
     return Weather(
         asking=Asking(
             late=share(0.05, 0.3, given=database_trouble),
@@ -129,4 +157,5 @@ def draw_weather(random: Random) -> Weather:
         vendor_outages=times(1),
         database_outages=times(1, given=database_trouble),
         replans=times(2),
+        rush=random.random() < 0.2,
     )

@@ -10,6 +10,8 @@ from tests.simulation.settings import LEASE
 from tests.simulation.weather import TROUBLE_SECONDS, draw_weather
 from tidings.core.ids import Ids
 
+#: seconds within which one who wakes does what it had in mind
+_HARM_SECONDS = 0.4
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=START)
 
 
@@ -30,6 +32,7 @@ class World:
         #: what the installation does to a process
         self.kill: Callable[[Process], None] = Process.die
         self.stop: Callable[[Process], None] = Process.die
+        self._asleep: Process | None = None
         self._trace: list[tuple[float, str, str]] = []
 
     @property
@@ -46,9 +49,20 @@ class World:
         """Let something happen that is no process's doing."""
         self.loop.call_at(self.now + seconds, callback, context=self.loop.nobody)
 
+    @property
+    def all_awake(self) -> bool:
+        """Whether nobody stands still, nor did just now: who wakes late may still do harm."""
+        return self._asleep is None or self._asleep.stands_until < self.now - _HARM_SECONDS
+
     def stun(self, process: Process) -> None:
-        """It stands still, often beyond its lease, and then goes on as if nothing was."""
-        seconds = LEASE * self.random.choice((0.3, 0.9, 1.1, 1.1, 1.6))
+        """It stands still, often beyond its lease, and then goes on as if nothing was.
+
+        One at a time: while all of them sleep nothing can be seen.
+        """
+        if self._asleep is not None and self._asleep.stands_until > self.now:
+            return
+        self._asleep = process
+        seconds = LEASE * self.random.choice((0.3, 0.9, 1.1, 1.6, 1.6, 2.0))
         process.stands_until = self.now + seconds
         self.ledger.trouble(process, until=process.stands_until)
         self.note(process, f"stands still for {seconds:.1f} s")
@@ -70,10 +84,14 @@ class VirtualClock:
 
     def __init__(self, loop: SimulatedLoop) -> None:
         self._loop = loop
+        self._told: tuple[float, datetime] = (0.0, _EPOCH)
 
     def now(self) -> datetime:
         """This moment, in UTC."""
-        return _EPOCH + timedelta(seconds=self._loop.time())
+        seconds = self._loop.time()
+        if self._told[0] != seconds:
+            self._told = seconds, _EPOCH + timedelta(seconds=seconds)
+        return self._told[1]
 
 
 class SeededIds(Ids):

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidings.core import keys
 from tidings.core.dead_letters import dead_letter
-from tidings.core.models import IN_APP, USER_CHANNEL, Content, Event, Message
+from tidings.core.models import IN_APP, REGISTERED_USER, USER_CHANNEL, Content, Event, Message
 from tidings.main import create_app
 from tidings.testing.fake_system import FakeSystem
 from tidings.wiring import System
@@ -32,6 +32,9 @@ ITEM = Message(
     content=Content(text="Order A-7 waits for you at the shop."),
     workflow="order-arrived",
 )
+
+#: an event of that user, whose notification the document's examples name
+EVENT_ID = "019aaf3e-6a00-7000-8000-000000000001"
 
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -105,9 +108,11 @@ class WholeApi:
 
 
 async def _furnish(services: System) -> None:
-    """What no request can make: an item of a feed, and dead letters."""
+    """What no request can make: an item of a feed, a notification, and dead letters."""
     await services.users.put(ITEM.address)
     await services.inbox.add(ITEM)
+    await services.intake.trigger(REGISTERED_USER, ITEM.address, event_id=EVENT_ID)
+    await services.notifications.plan_due()
     for letter in LETTERS:
         await services.dead_letters.keep(letter)
 

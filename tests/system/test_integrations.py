@@ -1,7 +1,9 @@
 """Several integrations on one channel: who is called, who is left alone, and why."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,8 @@ from tests.system.post_office import (
 from tests.system.vendors import Vendor, most_in_a_second
 from tidings.core.errors import OutcomeUnknown, TransientError
 from tidings.core.integrations import Integration, Limits
+from tidings.core.ports import Store
+from tidings.core.work import ClaimRequest, ClaimResult
 from tidings.store import schema
 from tidings.testing.fake_system import FakeSystem
 
@@ -134,6 +138,24 @@ async def test_one_that_was_down_is_tried_and_taken_back_without_flapping(
     assert set(await office.states()) == {"sent"}
 
 
+async def test_what_is_important_is_not_used_to_try_one_that_failed(office: PostOffice) -> None:
+    first, second = Vendor(), Vendor()
+    first.go_down()
+    service = office.service(integrations=[first.named("first"), second.named("second")])
+    await office.plan_welcomes(10)
+    while await service.work():
+        pass
+    office.clock.advance(seconds=2)
+    await plan_more(office, 1)
+    await office.change(lane="bulk")
+    await plan_more(office, 1)
+    while await service.work():
+        pass
+
+    assert first.asked[-1].address == "user10@example.com"
+    assert len(second.messages) == 12
+
+
 async def test_a_second_is_enough_to_go_over_to_the_other(office: PostOffice) -> None:
     first, second = Vendor(), Vendor()
     first.go_down()
@@ -166,6 +188,27 @@ async def test_silence_asked_for_is_kept_by_that_one_alone(office: PostOffice) -
     assert len(first.messages) == 5
 
 
+async def test_a_message_waits_for_the_first_of_those_that_asked_for_silence(
+    office: PostOffice,
+) -> None:
+    first, second = Vendor(), Vendor()
+    first.trouble = TransientError("429 slow down", retry_after=5)
+    second.trouble = TransientError("429 slow down", retry_after=3600)
+    await office.plan_welcomes(1)
+    service = office.service(integrations=[first.named("first"), second.named("second")])
+    while await service.work():
+        pass
+    first.trouble = None
+
+    office.clock.advance(seconds=3)
+    await service.work()
+    early = len(first.messages)
+    office.clock.advance(seconds=4)
+    await service.work()
+
+    assert (early, len(first.messages), len(second.calls)) == (0, 1, 1)
+
+
 async def test_weights_split_the_calls(office: PostOffice) -> None:
     east, west = Vendor(), Vendor()
     await office.plan_welcomes(400)
@@ -190,6 +233,25 @@ async def test_weights_split_single_calls_too(office: PostOffice) -> None:
         await service.work()
 
     assert (len(east.messages), len(west.messages)) == (15, 5)
+
+
+async def test_a_standby_has_nothing_while_the_other_is_only_busy(office: PostOffice) -> None:
+    main, standby = Vendor(), Vendor()
+    await office.plan_welcomes(60)
+    service = office.service(
+        integrations=[main.named("main", weight=100), standby.named("standby", weight=0)], slots=7
+    )
+
+    while await service.work():
+        pass
+    served, stood_by = len(main.messages), len(standby.messages)
+    main.go_down()
+    await plan_more(office, 20)
+    while await service.work():
+        pass
+
+    assert (served, stood_by) == (60, 0)
+    assert len(standby.messages) == 20
 
 
 async def test_while_one_of_two_weighted_is_down_the_other_has_all(office: PostOffice) -> None:
@@ -328,6 +390,45 @@ async def test_a_system_whose_only_integration_is_down_comes_to_rest_and_goes_on
         await tidings.advance(minutes=30)
 
         assert len(tidings.sent) == 10
+
+
+async def test_silence_asked_for_during_a_claim_holds_for_what_was_claimed(
+    office: PostOffice,
+) -> None:
+    class Slow:
+        """Claims at once and answers when told."""
+
+        def __init__(self, store: Store) -> None:
+            self._store = store
+            self.claimed, self.word = asyncio.Event(), asyncio.Event()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._store, name)
+
+        async def claim(self, request: ClaimRequest) -> ClaimResult:
+            result = await self._store.claim(request)
+            if result.taken:
+                self.claimed.set()
+                await self.word.wait()
+            return result
+
+    vendor = Vendor()
+    store: Any = Slow(office.store)
+    service = office.service(integrations=[vendor.named("only")], store=store, poll_seconds=0.05)
+    async with running(service):
+        await office.plan_welcomes()
+        service.ring()
+        await store.claimed.wait()
+        service._channels["email"]._routes._gates["only"].pause(60)
+        store.word.set()
+        await until(lambda: _is_given_back(office))
+
+    assert vendor.calls == []
+
+
+async def _is_given_back(office: PostOffice) -> bool:
+    row = await office.delivery()
+    return bool(row["state"] == "pending" and row["epoch"] == 1)
 
 
 async def plan_more(office: PostOffice, count: int) -> None:

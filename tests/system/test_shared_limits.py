@@ -10,6 +10,7 @@ import pytest
 from tests.servers.redis import RedisServer
 from tests.system.post_office import PostOffice, open_post_office, running, until
 from tests.system.vendors import Vendor, most_in_a_second
+from tests.unit.delivery.gate.workers import Workers
 from tidings.core.integrations import Limits
 from tidings.event_bus.shared_state import RedisSharedState
 
@@ -86,6 +87,30 @@ async def test_a_redis_that_forgets_all_gives_nobody_more(
     vendor = await send_all(office, redis_url, Limits(rate=RATE), 350, flush)
 
     assert most_in_a_second(vendor.calls) <= 1.25 * RATE
+
+
+async def test_what_a_worker_learned_alone_it_tells_when_redis_is_back(
+    redis_url: str, redis_server: RedisServer
+) -> None:
+    workers = Workers()
+    async with AsyncExitStack() as stack:
+        states = [RedisSharedState(redis_url, clock=workers.clock) for _ in range(2)]
+        for state in states:
+            stack.push_async_callback(state.aclose)
+        one, other = workers.gate("one", states[0]), workers.gate("other", states[1])
+        redis_server.kill()
+        one.pause(60)
+        await one.tell()
+        redis_server.start()
+
+        async with asyncio.timeout(10):
+            while not other.wait():
+                await one.tell()
+                await other.take(0)
+                await other.tell()
+                other.ended(other.term, failed=False)
+
+    assert 50 < other.wait() <= 60
 
 
 def _has_gone_on(vendor: Vendor, count: int) -> bool:

@@ -10,6 +10,8 @@ from tidings.channels.recording import RecordingProvider
 from tidings.core.errors import OutcomeUnknown, PermanentError, TransientError
 from tidings.core.models import Message, Receipt
 from tidings.store import schema
+from tidings.store.dead_letter_rows import Kind
+from tidings.store.dead_letters import DeadLetters
 
 
 class Silent:
@@ -157,6 +159,41 @@ async def test_where_nobody_can_be_asked_it_waits_for_a_person(office: PostOffic
     assert (row["state"], row["rule"]) == ("held", "unknown_outcome")
     assert row["reason"] == "It may have been sent, and test can't be asked whether it has it."
     assert len(provider.messages) == 1
+
+
+async def test_a_person_who_replays_it_in_doubt_has_decided(office: PostOffice) -> None:
+    provider = Silent()
+    await once_in_doubt(office, provider, "check")
+    await office.service(provider=provider).work()
+
+    assert await replay(office) == 1
+    await office.service(provider=provider).work()
+
+    assert len(provider.messages) == 2
+
+
+async def test_a_replay_asks_first_where_that_is_wanted(office: PostOffice) -> None:
+    provider = Asked(Receipt(provider_id="v7"))
+    await office.change(policy={"on_unknown": "check"}, state="held", doubt=True, provider="test")
+
+    assert await replay(office) == 1
+    await office.service(provider=provider).work()
+
+    assert provider.messages == []
+    assert (await office.delivery())["provider_id"] == "v7"
+
+
+async def test_what_turned_out_to_be_taken_is_not_replayed(office: PostOffice) -> None:
+    await office.service(provider=RecordingProvider()).work()
+    await office.change(state="held", doubt=True)
+
+    assert await replay(office) == 0
+
+
+async def replay(office: PostOffice) -> int:
+    letters = DeadLetters(office.store, clock=office.clock)
+    ids = [(await office.delivery())["id"]]
+    return await letters.replay(Kind.DELIVERY, ids, by="a test", in_doubt=True)
 
 
 async def test_a_certain_failure_is_never_asked_about(office: PostOffice) -> None:

@@ -15,11 +15,14 @@ class Vendor:
     def __init__(self) -> None:
         self.trouble: DeliveryError | None = None
         self.messages: list[Message] = []
+        #: what it was asked to take, whatever became of it
+        self.asked: list[Message] = []
         #: when each call came, on the machine's clock, whatever became of it
         self.calls: list[float] = []
 
     async def send(self, message: Message) -> Receipt:
         self.calls.append(time.monotonic())
+        self.asked.append(message)
         if self.trouble is not None:
             raise self.trouble
         self.messages.append(message)

@@ -52,13 +52,17 @@ class SendPolicy:
 
     @classmethod
     def of(cls, kept: Mapping[str, Any] | None) -> "SendPolicy":
-        """From what a row keeps; nothing is the usual policy."""
+        """From what a row keeps; nothing is the usual policy.
+
+        What a newer release wrote is read as far as this one knows it, and else with caution.
+        """
         if not kept:
             return USUAL
-        retry = kept.get("retry")
+        wish, retry = kept.get("on_unknown", OnUnknown.RETRY), kept.get("retry") or {}
+        known = {name: retry[name] for name in RetryRule.__slots__ if name in retry}
         return cls(
-            on_unknown=OnUnknown(kept.get("on_unknown", OnUnknown.RETRY)),
-            retry=RetryRule(**retry) if retry else None,
+            on_unknown=OnUnknown(wish) if wish in set(OnUnknown) else OnUnknown.HOLD,
+            retry=RetryRule(**known) if known else None,
         )
 
     @property

@@ -152,7 +152,7 @@ Send = Callable[[Message], Awaitable[Receipt]]
 """One call to a provider."""
 
 Find = Callable[[Message], Awaitable[Receipt | None]]
-"""One question to a provider whether it has a message: see `Finder`."""
+"""One question to a provider whether it has a message: see `CheckingProvider`."""
 
 Middleware = Callable[[Send], Send]
 """Wraps a call: timeout, metrics, tracing, one wrapper each."""

@@ -1,8 +1,9 @@
 """Claiming on one channel: first leave to call, then as many deliveries as there is leave for."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidings.core.models import Lane
 from tidings.core.work import Claimed, ClaimRequest
@@ -43,16 +44,23 @@ class Claims:
         leave = await self._routes.leave(room, reserved=reserved)
         if leave is None:
             return Taken(wait=self._routes.wait(reserved=reserved))
-        used = 0
+        asked, limit, used = _now(), leave.count, 0
         try:
             claimed = await self._claimed(leave, lanes)
-            trips = [
-                trip for group in _by_provider(claimed) for trip in await self._trips(group, leave)
-            ]
-            used = sum(trip.gate is leave.gate for trip in trips)
+            if leave.gate.has_lapsed(leave.term, _now() - asked):
+                leave.gate.spoilt(leave.count, leave.term)
+                leave = replace(leave, count=0)  # `_trips` asks anew
+            trips = await self._all_trips(claimed, leave)
+            used = sum(trip.gate is leave.gate for trip in trips) if leave.count else 0
         finally:
             leave.gate.unused(leave.count - used, leave.term)
-        return Taken(trips=trips, is_full=len(claimed) >= leave.count)
+        return Taken(trips=trips, is_full=len(claimed) >= limit)
+
+    async def _all_trips(self, claimed: Sequence[Claimed], leave: Leave) -> Sequence[Trip]:
+        trips: list[Trip] = []
+        for group in _by_provider(claimed):
+            trips += await self._trips(group, leave)
+        return trips
 
     async def _claimed(self, leave: Leave, lanes: tuple[Lane, ...]) -> Sequence[Claimed]:
         request = ClaimRequest(
@@ -73,16 +81,20 @@ class Claims:
         gate = self._routes.gate(name)
         if gate is None:
             return [Trip(claimed=claimed) for claimed in group]
-        chosen = gate is leave.gate
-        granted = len(group) if chosen else await gate.take(len(group))
+        has_leave = gate is leave.gate and leave.count
+        granted = len(group) if has_leave else await gate.take(len(group))
         self._routes.went(name, granted)
         barred = max(gate.wait(), _SOON)
         return [
-            Trip(claimed=claimed, gate=gate, route=_route(claimed, leave))
+            Trip(claimed=claimed, gate=gate, term=gate.term, route=_route(claimed, leave))
             if place < granted
             else Trip(claimed=claimed, barred=barred)
             for place, claimed in enumerate(group)
         ]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _by_provider(claimed: Sequence[Claimed]) -> Sequence[Sequence[Claimed]]:

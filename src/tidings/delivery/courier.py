@@ -80,7 +80,10 @@ class Courier:
     async def _asked_first(self, claimed: Claimed, message: Message) -> Outcome:
         """Ask whether an earlier call was taken after all; call again only if it surely was not."""
         if self._find is None:
-            return outcomes.unanswerable(claimed)
+            decided = not (claimed.tries or claimed.lapses)  # a person, who replayed it in doubt
+            return (
+                await self._called(claimed, message) if decided else outcomes.unanswerable(claimed)
+            )
         started_at = self._clock.now()
         try:
             receipt = await self._find(message)

@@ -10,7 +10,7 @@ from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, ClaimRequest, ClaimResult
 
 #: seconds for which what was read with the claim is as good as read now
-_FRESH_SECONDS = 0.25
+_FRESH_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,22 @@ class Trip:
     claimed: Claimed
     #: holds leave for it; None where it is not called
     gate: Gate | None = None
+    #: in which that was given, see `Gate.term`
+    term: int = 0
     #: why another integration than usual is called
     route: str | None = None
     #: seconds until its integration may be called; None where it may
     barred: float | None = None
+
+
+def end(trip: Trip, *, called: bool) -> None:
+    """It needs no leave any more; what it had and did not use is another's."""
+    if trip.gate is None:
+        return
+    if called:
+        trip.gate.done()
+    else:
+        trip.gate.unused(1, trip.term)
 
 
 class Crew:

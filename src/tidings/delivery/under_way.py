@@ -13,7 +13,7 @@ from tidings.core.work import Claimed, Outcome
 from tidings.delivery.courier import uncancel
 from tidings.delivery.hold import Hold
 from tidings.delivery.outcomes import given_back
-from tidings.delivery.trips import Trip
+from tidings.delivery.trips import Trip, end
 from tidings.store.settling import ALONE_FROM
 
 Carry = Callable[[Trip], Awaitable[Outcome]]
@@ -59,6 +59,8 @@ class UnderWay:
         self._tasks: dict[asyncio.Task[None], _Place] = {}
         #: the ids of those whose outcome stands and is only being written
         self._settling: set[str] = set()
+        #: the ids of those that came to their outcome without a call
+        self._uncalled: set[str] = set()
         self._on_room: list[Callable[[], None]] = []
         self._on_due: list[Callable[[], None]] = []
 
@@ -119,6 +121,8 @@ class UnderWay:
         try:
             outcome = await self._carried(trip)
             self._settling.add(claimed.id)
+            if outcome.attempt is None:
+                self._uncalled.add(claimed.id)
             await self._settle_as_newest(outcome)
         finally:
             self._hold.let_go(claimed)
@@ -156,8 +160,8 @@ class UnderWay:
         claimed = trip.claimed
         self._settling.discard(claimed.id)
         self._gauge.set(len(self._tasks))
-        if trip.gate is not None:
-            trip.gate.done()
+        end(trip, called=claimed.id not in self._uncalled)
+        self._uncalled.discard(claimed.id)
         for ring in self._on_room:
             ring()
         if task.cancelled():

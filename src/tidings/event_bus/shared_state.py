@@ -14,8 +14,9 @@ from tidings.event_bus.link import Link, milliseconds
 PREFIX: Final = "tidings:"
 #: seconds one command may take before the workers do without Redis
 PATIENCE: Final = 1.0
-#: seconds after which a value nobody changes is forgotten
-_IDLE_SECONDS: Final = 3600.0
+#: seconds after which a value nobody changes is forgotten: longer than a provider may ask for
+#: silence
+_IDLE_SECONDS: Final = 25 * 3600.0
 #: how often a change is tried that others come before
 _TRIES: Final = 64
 #: seconds to stand aside at most when others came first, and so many more with each time

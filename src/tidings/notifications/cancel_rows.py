@@ -68,7 +68,7 @@ def is_notification(connection: sa.Connection, notification_id: str) -> bool:
 def call_off_events(connection: sa.Connection, keys: Collection[str], now: datetime) -> Cancelled:
     """Call off events with all that came of them."""
     connection.execute(_locked(events.c.id.in_(keys), events.c.id)).all()
-    waiting = sa.update(events).where(events.c.id.in_(keys), events.c.state == EventState.DUE)
+    waiting = sa.update(events).where(events.c.id.in_(keys), events.c.state.in_(_UNPLANNED))
     ended = connection.execute(
         waiting.values(state=EventState.CANCELLED, due_at=None, reason=REASON)
     )
@@ -89,7 +89,7 @@ def _call_off_runs(
     table = notifications.c
     columns = table.id, table.state, table.workflow, table.step, table.decisions
     runs = connection.execute(_locked(which, *columns)).all()
-    waiting = [run for run in runs if run.state == NotificationState.WAITING]
+    waiting = [run for run in runs if run.state in _UNFINISHED]
     if waiting:
         connection.execute(_END_RUN, [_ended_run(run, now) for run in waiting])
         _count(connection, now, Counter((run.workflow, "") for run in waiting))
@@ -105,14 +105,19 @@ def _call_off_deliveries(
     found = connection.execute(_locked(table.notification_id.in_(runs), *columns)).all()
     pending = [row for row in found if row.state == DeliveryState.PENDING]
     sending = [row for row in found if row.state == DeliveryState.SENDING]
+    dead = [row for row in found if row.state in _DEAD]
     if pending:
         connection.execute(_of(pending).values(**_ENDED, updated_at=now, cancelled_at=now))
         _count(connection, now, Counter((row.workflow, row.channel) for row in pending))
-    if sending:
-        connection.execute(_of(sending).values(cancelled_at=now))
+    if sending or dead:
+        connection.execute(_of([*sending, *dead]).values(cancelled_at=now))
     return Cancelled(deliveries=len(pending), under_way=len(sending))
 
 
+#: what failed counts as well: a replay must not bring back what was called off
+_UNPLANNED = (EventState.DUE, EventState.FAILED)
+_UNFINISHED = (NotificationState.WAITING, NotificationState.FAILED)
+_DEAD = (DeliveryState.FAILED, DeliveryState.HELD)
 _ENDED: Mapping[str, Any] = {
     "state": DeliveryState.CANCELLED,
     "rule": CANCELLED,

@@ -109,7 +109,7 @@ class ReplayedOneOut(pydantic.BaseModel):
 
 
 class ReplayAllBody(Body):
-    """Which to replay: at least one field of the first nine, or `all`."""
+    """Which to replay: at least one field of the first seven, or `all`."""
 
     kind: Kind | None = pydantic.Field(default=None, strict=False)
     channel: str | None = pydantic.Field(default=None, min_length=1, max_length=255)

@@ -180,9 +180,13 @@ class Intake:
     async def _accept(self, acceptance: Acceptance) -> AcceptedEvent:
         acceptance = replace(acceptance, lane=await self._lane(acceptance))
         await self._admission.admit(critical=acceptance.lane is Lane.CRITICAL)
-        result = await self._store_soon(acceptance)
-        if result.status is not AcceptStatus.STORED:
-            self._admission.give_back()
+        stored = False
+        try:
+            result = await self._store_soon(acceptance)
+            stored = result.status is AcceptStatus.STORED
+        finally:
+            if not stored:
+                self._admission.give_back()
         return _accepted(result, acceptance)
 
     async def _store_soon(self, acceptance: Acceptance) -> Accepted:

@@ -1,6 +1,5 @@
 """Replays dead letters: rows fall due again, entries of the bus are accepted after all."""
 
-import asyncio
 from collections.abc import Sequence
 
 import orjson
@@ -45,8 +44,10 @@ class Replayer:
             ids = [letter.id for letter in letters if letter.kind is kind]
             if ids:
                 replayed += await self._letters.replay(kind, ids, by=by, in_doubt=in_doubt)
-        entries = [letter.id for letter in letters if letter.kind is Kind.BUS_ENTRY]
-        return replayed + sum(await asyncio.gather(*map(self._accept_if_possible, entries)))
+        for letter in letters:
+            if letter.kind is Kind.BUS_ENTRY:
+                replayed += await self._accept_if_possible(letter.id)
+        return replayed
 
     async def _accept_if_possible(self, entry_id: str) -> bool:
         inspected = await self._letters.inspect(Kind.BUS_ENTRY, entry_id)

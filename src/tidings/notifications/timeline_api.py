@@ -10,7 +10,13 @@ from tidings.api.problems import problem_responses
 from tidings.notifications.service import NotificationService
 from tidings.notifications.timeline import NotificationTimeline
 
-NotificationId = Annotated[UUID, Path(description="The notification's id, as its event tells it.")]
+NotificationId = Annotated[
+    UUID,
+    Path(
+        description="The notification's id, as its event tells it.",
+        examples=["019aaf3e-6a00-8439-ad96-0761504168a3"],
+    ),
+]
 
 
 def timeline_router(notifications: NotificationService) -> APIRouter:

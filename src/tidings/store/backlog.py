@@ -27,7 +27,7 @@ FRESH, PATIENCE = 10.0, 2.0
 _STATES = {
     events: "state = 'due'",
     notifications: "state = 'waiting'",
-    deliveries: "state IN ('pending', 'sending')",
+    deliveries: "state = 'pending'",
 }
 # However the tables have grown, the partial indexes hold what is asked for.
 PINNED = (

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from tidings.core.models import Decision, Verdict
 from tidings.store.dead_letter_rows import Kind
 from tidings.store.rows import json_text
-from tidings.store.schema import dead_letters, deliveries, events, notifications
+from tidings.store.schema import attempts, dead_letters, deliveries, events, notifications
 
 #: the rule of the note that a replay leaves on a timeline
 REPLAYED = "replayed"
@@ -58,7 +58,7 @@ def _replay_notifications(
 def _replay_deliveries(
     connection: sa.Connection, ids: Sequence[str], by: str, now: datetime, in_doubt: bool
 ) -> int:
-    dead = (deliveries.c.state + "").in_(_DEAD) & ~called_off()
+    dead = (deliveries.c.state + "").in_(_DEAD) & ~called_off() & ~_was_taken()
     if not in_doubt:
         dead &= ~deliveries.c.doubt & (deliveries.c.state + "" != "held")
     runs = sa.select(deliveries.c.notification_id).where(deliveries.c.id.in_(ids))
@@ -70,7 +70,6 @@ def _replay_deliveries(
         "updated_at": now,
         "tries": 0,
         "lapses": 0,
-        "doubt": False,
         "reason": None,
         "rule": None,
     }
@@ -86,6 +85,12 @@ def called_off() -> sa.ColumnElement[bool]:
     )
     event = sa.exists().where(events.c.id == deliveries.c.event_id, events.c.state == "cancelled")
     return deliveries.c.cancelled_at.is_not(None) | run | event
+
+
+def _was_taken() -> sa.ColumnElement[bool]:
+    """Whether a provider said yes after all, too late to be heeded."""
+    yes = attempts.c.outcome.in_(["sent", "found"])
+    return sa.exists().where(attempts.c.delivery_id == deliveries.c.id, yes)
 
 
 def mark_replayed(connection: sa.Connection, entry_id: str, now: datetime) -> bool:
@@ -138,7 +143,9 @@ def _notes(rows: Sequence[sa.Row[Any]], by: str, now: datetime) -> Mapping[str, 
 def _told(
     row: sa.Row[Any], by: str, now: datetime, *, step: int | None = None, channel: str | None = None
 ) -> Decision:
-    before = f" It had come to nothing: {row.reason}" if row.reason else ""
+    rule = getattr(row, "rule", None)
+    by_rule = f" by the rule {rule}" if rule else ""
+    before = f" It had come to nothing{by_rule}: {row.reason}" if row.reason else ""
     return Decision(
         at=now,
         verdict=Verdict.SEND,

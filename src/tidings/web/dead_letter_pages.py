@@ -52,7 +52,7 @@ def dead_letters_router(*, engine: Engine, dead_letters: DeadLetters) -> APIRout
 
     @router.get("/dead-letters")
     async def show_letters(request: Request) -> Response:
-        return page_response(await pages.list({}, _reader(request)))
+        return page_response(await pages.list(_asked(request), _reader(request)))
 
     @router.post("/dead-letters")
     async def find_letters(request: Request) -> Response:
@@ -77,6 +77,14 @@ def dead_letters_router(*, engine: Engine, dead_letters: DeadLetters) -> APIRout
         return page_response(await pages.replay(kind, letter_id, fields, _reader(request)))
 
     return router
+
+
+def _asked(request: Request) -> Mapping[str, str]:
+    """What a link asks for. Raises InvalidInput for what none can: it would show all instead."""
+    for name in request.query_params:
+        if name not in (*_FIELDS, "before"):
+            raise InvalidInput(f"{name} is nothing dead letters are found by", field=name)
+    return dict(request.query_params)
 
 
 class _DeadLetterPages:

@@ -18,6 +18,7 @@ _WORDS = {"due": "waiting", "pending": "waiting", "sending": "waiting", "planned
 _TONES = {
     "sent": "good",
     "delivered": "good",
+    "found": "good",
     "send": "good",
     "failed": "bad",
     "permanent": "bad",

@@ -115,43 +115,51 @@ def _plant_own_id_for_each(patch: pytest.MonkeyPatch) -> None:
 BUGS = (
     Bug(
         name="the answer is given before the commit",
+        seed=0,
         plant=replaced(Intake, "_commit", _commit_later),
         test="tests/system/test_intake.py::"
         "test_an_event_of_an_unknown_user_is_refused_and_not_stored[sqlite]",
     ),
     Bug(
         name="the idempotency record is stored in a transaction of its own",
+        seed=1,
         plant=_plant_two_commits,
         test="tests/unit/store/sqlite/test_store.py::test_accepting_is_one_transaction",
     ),
     Bug(
         name="an idempotency key is forgotten",
+        seed=0,
         plant=reworded(accepting, "_ADD_KEYS", "WHERE true", "WHERE false"),
         test=f"{STORE}test_the_same_key_and_body_gives_the_first_answer_again",
     ),
     Bug(
         name="an event heard twice is two events",
+        seed=1,
         plant=_plant_own_id_for_each,
         test="tests/system/test_intake.py::test_an_event_heard_twice_is_stored_once[sqlite]",
     ),
     Bug(
         name="what is heard is acknowledged before it is stored",
+        seed=9,
         plant=replaced(NotificationWorker, "_hear", _ack_first),
         test="tests/system/test_notification_worker.py::"
         "test_what_could_not_be_stored_before_the_end_is_heard_by_the_next",
     ),
     Bug(
         name="events are marked as planned before their plan is committed",
+        seed=10,
         plant=replaced(SqliteStore, "plan", _plan_in_two),
         test="tests/unit/store/sqlite/test_store.py::test_planning_is_one_transaction",
     ),
     Bug(
         name="planning again makes other ids",
+        seed=3,
         plant=_plant_other_ids,
         test="tests/unit/notifications/test_planner.py::test_planning_twice_plans_the_same",
     ),
     Bug(
         name="a lost bell is taken for no work: nobody polls",
+        seed=0,
         plant=replaced(Bell, "wait", _wait_for_the_bell_alone),
         test="tests/unit/core/test_bell.py::test_without_a_ring_the_wait_is_over_in_its_time",
     ),

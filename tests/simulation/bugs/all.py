@@ -1,5 +1,5 @@
 """Every planted bug."""
 
-from tests.simulation.bugs import accepting, claiming, settling, unknown
+from tests.simulation.bugs import accepting, claiming, limits, settling, unknown
 
-BUGS = (*accepting.BUGS, *claiming.BUGS, *settling.BUGS, *unknown.BUGS)
+BUGS = (*accepting.BUGS, *claiming.BUGS, *settling.BUGS, *unknown.BUGS, *limits.BUGS)

@@ -15,7 +15,7 @@ def _plant_no_recheck(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(courier, "recheck", lambda _claimed, _now: None)
 
 
-async def _always_current(_self: Hold, claimed: Claimed) -> Claimed:
+async def _as_claimed(_self: Hold, claimed: Claimed) -> Claimed:
     return claimed
 
 
@@ -30,56 +30,64 @@ async def _no_beat(_self: Hold) -> None:
 BUGS = (
     Bug(
         name="a claim does not raise the epoch",
+        seed=0,
         plant=reworded(claim, "CLAIM", "epoch = epoch + 1", "epoch = max(epoch, 1)"),
         test=f"{STORE}test_the_later_claims_outcome_still_counts",
     ),
     Bug(
         name="a claim takes what is in others' hands",
-        plant=reworded(
-            claim, "DUE", "due.due_at <= :now", "(due.due_at <= :now OR due.state = 'sending')"
-        ),
+        seed=0,
+        plant=reworded(claim, "ABANDONED", "AND due.due_at <= :now", ""),
         test=f"{STORE}test_what_is_in_hand_is_not_claimed_again",
     ),
     Bug(
         name="nobody takes over from the dead",
-        plant=reworded(claim, "DUE", "IN ('pending', 'sending')", "= 'pending'"),
+        seed=0,
+        plant=reworded(claim, "ABANDONED", "due.state = 'sending'", "due.state = 'gone'"),
         test=f"{STORE}test_what_two_workers_died_with_is_taken_alone",
     ),
     Bug(
         name="a takeover leaves no attempt on record",
+        seed=0,
         plant=reworded(claim, "_ADD_LAPSES", "WHERE true", "WHERE false"),
         test=f"{STORE}test_the_dead_workers_call_is_on_record_as_unknown",
     ),
     Bug(
         name="the beat does not move the lease",
+        seed=4,
         plant=reworded(settle, "_BEAT", "due_at = :lease_end", "due_at = due_at"),
         test=f"{STORE}test_a_beat_holds_what_is_in_hand",
     ),
     Bug(
         name="the worker does not beat",
+        seed=4,
         plant=replaced(Hold, "_beat", _no_beat),
         test=f"{OUTAGES}test_what_is_in_hand_is_beaten_for",
     ),
     Bug(
         name="a call begins though the lease is over",
-        plant=replaced(Hold, "current", _always_current),
+        seed=39,
+        plant=replaced(Hold, "current", _as_claimed),
         test=f"{OUTAGES}test_what_was_claimed_too_slowly_is_given_back_and_not_called",
     ),
     Bug(
         name="a claim is sent without a re-check",
+        seed=8,
         plant=_plant_no_recheck,
         test="tests/system/test_delivery.py::test_an_opt_out_after_planning_wins",
     ),
     Bug(
         name="an opt-out leaves the consent version as it was",
+        seed=15,
         plant=replaced(user_rows, "raise_consent", lambda *_arguments: None),
         test="tests/system/test_users.py::"
         "test_a_change_of_preferences_raises_the_consent_version[sqlite]",
     ),
     Bug(
         name="a worker takes more than it has slots",
+        seed=2,
         plant=replaced(Window, "_vacant", _always_room),
         test="tests/system/test_delivery_running.py::"
-        "test_sends_overlap_up_to_the_slots_and_all_arrive",
+        "test_on_stopping_what_is_in_hand_is_finished_and_nothing_new_is_claimed",
     ),
 )

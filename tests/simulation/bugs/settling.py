@@ -71,47 +71,56 @@ def _no_tries(_attempt: object) -> int:
 BUGS = (
     Bug(
         name="an outcome is settled whatever its epoch",
+        seed=36,
         plant=replaced(settle, "_hands", _any_epoch),
         test=f"{STORE}test_a_late_outcome_changes_no_state_and_is_kept_as_an_attempt",
     ),
     Bug(
         name="what is settled is settled again",
+        seed=11,
         plant=reworded(settle, "_IN_HAND", "+state = 'sending'", "epoch > 0"),
         test=f"{STORE}test_settling_twice_counts_once",
     ),
     Bug(
         name="a try counts twice",
+        seed=1,
         plant=reworded(settle, "_SETTLE", "tries + item.value->>7", "tries + 2 * (item.value->>7)"),
         test=f"{STORE}test_a_retry_is_due_when_it_says_and_counts_the_try[transient]",
     ),
     Bug(
         name="a try is not counted",
+        seed=1,
         plant=replaced(judging, "_retries", _no_tries),
         test=f"{DELIVERY}test_after_hours_of_tries_it_has_failed_with_the_last_reason",
     ),
     Bug(
         name="a success is tried again",
+        seed=None,
         plant=replaced(outcomes, "sent", _sent_again),
         test=f"{DELIVERY}test_a_planned_mail_is_rendered_sent_and_settled",
     ),
     Bug(
         name="a call without an answer counts as sent",
+        seed=None,
         plant=replaced(Courier, "_called", _sent_for_good),
         test=f"{DELIVERY}test_an_unknown_outcome_is_kept_as_such_and_tried_again",
     ),
     Bug(
         name="an outcome is dropped when the database is away",
+        seed=None,
         plant=replaced(Settler, "_settled", _settled_or_not),
         test=f"{OUTAGES}test_an_outcome_outlives_an_outage_and_nothing_is_sent_twice",
     ),
     Bug(
         name="what was called is given back as if it was not",
+        seed=None,
         plant=replaced(Courier, "_called", _given_back),
         test="tests/system/test_delivery_running.py::"
         "test_a_call_that_does_not_end_in_time_is_settled_as_unknown",
     ),
     Bug(
         name="a late outcome leaves no attempt",
+        seed=None,
         plant=reworded(
             settle,
             "_ADD_ATTEMPTS",
@@ -122,16 +131,19 @@ BUGS = (
     ),
     Bug(
         name="an outcome is settled under the epoch that a claim of our own overtook",
+        seed=None,
         plant=replaced(UnderWay, "_settle_as_newest", _settle_as_it_was),
         test=f"{OUTAGES}test_a_claim_that_overtakes_our_own_starts_no_second_call",
     ),
     Bug(
         name="a message has another id with each attempt",
+        seed=None,
         plant=replaced(courier, "_message", _message_of_its_own),
         test=f"{UNKNOWN}test_it_is_called_again_where_nothing_else_is_wanted",
     ),
     Bug(
         name="Retry-After is undercut",
+        seed=None,
         plant=replaced(retry, "_asked_for", _nothing_asked_for),
         test="tests/unit/delivery/test_retry.py::"
         "test_chance_only_lengthens_and_nothing_is_undercut_or_overrun",

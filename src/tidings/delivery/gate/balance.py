@@ -42,6 +42,10 @@ class Balance:
         points = self._shares.points
         return sorted(points, key=lambda name: (-self._owed[name], -points[name]))
 
+    def is_standby(self, name: str) -> bool:
+        """Whether it has no part of the calls as long as another may be called."""
+        return not self._shares.points[name]
+
     def portion(self, name: str, among: Sequence[str], room: int) -> int:
         """How much of the room is one's share, where these may be called."""
         points = self._shares.points

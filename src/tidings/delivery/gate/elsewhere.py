@@ -10,7 +10,11 @@ from tidings.delivery.gate.routes import Routes
 
 
 def elsewhere(retry: RetryPolicy, routes: Routes) -> RetryPolicy:
-    """Waits for nothing while there is another integration that was not called yet."""
+    """Waits for nothing while there is another integration that was not called yet.
+
+    One that asked for silence is left alone by its gate: with others beside it the message need not
+    wait for it, and is due when the first of them may be called.
+    """
 
     def policy(claimed: Claimed, error: DeliveryError, now: datetime) -> float | NoMore:
         following = retry(claimed, error, now)
@@ -18,9 +22,20 @@ def elsewhere(retry: RetryPolicy, routes: Routes) -> RetryPolicy:
             return following
         # what may have been taken is never called elsewhere without a wait
         is_new = not claimed.doubt and claimed.tries + 1 < routes.count
-        return 0.0 if is_new and routes.others(claimed.provider) else following
+        if is_new and routes.others(claimed.provider):
+            return 0.0
+        if claimed.doubt or routes.count == 1:
+            return following
+        return _soonest(retry(claimed, TransientError(str(error)), now), following, routes)
 
     return policy
+
+
+def _soonest(usual: float | NoMore, following: float, routes: Routes) -> float:
+    """The usual wait, or until one of them may be called, but no longer than without the others."""
+    if isinstance(usual, NoMore):
+        return following
+    return min(following, max(usual, routes.wait(reserved=False)))
 
 
 def _is_its_own(error: DeliveryError) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from math import inf
 
 from prometheus_client import Gauge
@@ -13,7 +12,7 @@ from tidings.core.errors import TidingsError
 from tidings.core.integrations import Integration
 from tidings.core.ports import Change, SharedState
 from tidings.core.quiet_log import QuietLog
-from tidings.delivery.gate.breaker import Phase, judged, lately
+from tidings.delivery.gate.breaker import Phase, judged
 from tidings.delivery.gate.bucket import empty, fresh
 from tidings.delivery.gate.leases import alive
 from tidings.delivery.gate.packing import packed, unpacked_state
@@ -28,11 +27,14 @@ from tidings.delivery.gate.state import (
     seconds_until,
     share_of,
 )
+from tidings.delivery.gate.words import why_not
 
 #: seconds after which a shared state that did not answer is asked again
 _ABSENT_SECONDS = 1.0
 #: seconds for which what the others know is taken as heard
 _HEARD_SECONDS = 0.5
+#: seconds for which leave at a rate is good: later it would come on top of others' calls
+_FRESH_SECONDS = 0.2
 #: whose part a worker takes that never saw how many there are
 _UNKNOWN_WORKERS = 10
 #: the longest silence a provider may ask for
@@ -128,6 +130,18 @@ class Gate:
         """A call it had leave for is over."""
         self._held -= 1
 
+    def has_lapsed(self, term: int, seconds: float) -> bool:
+        """Whether leave that was given in a term, so long ago, is good no more."""
+        is_late = self._terms.rate is not None and seconds > _FRESH_SECONDS
+        return is_late or term != self.term or self._now() < self._view.paused_until
+
+    def spoilt(self, count: int, term: int) -> None:
+        """Leave for so many calls lapsed; what it took of a rate is nobody's any more."""
+        if self._terms.rate is None:
+            self.unused(count, term)
+        else:
+            self._held -= count
+
     def unused(self, count: int, term: int) -> None:
         """So many calls it had leave for in a term are not made."""
         self._held -= count
@@ -147,29 +161,21 @@ class Gate:
         """The provider asked for silence."""
         until = self._now() + min(seconds, _LONGEST_PAUSE)
         self._report.paused(until)
-        self._see(replace(self._agreed, paused_until=max(self._agreed.paused_until, until)))
+        self._see(self._agreed)
         self._urgent()
 
     async def tell(self) -> None:
         """Tell the others what they don't know, and learn what they know."""
         silent = _loop_time() - self._asked_at
-        if not self._report.is_empty or (self._terms.are_limits and silent > self._terms.life / 3):
+        is_due = self._terms.are_limits and silent > self._terms.life / 3
+        # what was seen alone was told to nobody yet
+        if is_due or self._is_alone or not self._report.is_empty:
             async with self._turn:
                 await self._ask(0)
 
     def why_not(self) -> str:
         """A sentence for the timeline of what went another way."""
-        breaker, now = self._view.breaker, self._now()
-        if breaker.phase is Phase.OPEN:
-            counts = lately(breaker)
-            failures = f"{counts.failed} of its last {counts.calls} calls failed"
-            return f"{self.name} was skipped: {failures} (open until {_clock_time(breaker.until)})."
-        if breaker.phase is Phase.RAMP:
-            return f"{self.name} was skipped: it failed lately and is being tried out."
-        if now < self._view.paused_until:
-            until = _clock_time(self._view.paused_until)
-            return f"{self.name} was skipped: it asked for silence until {until}."
-        return f"{self.name} was skipped: its limit was reached."
+        return why_not(self.name, self._view, self._now())
 
     @property
     def _is_free(self) -> bool:
@@ -237,7 +243,9 @@ class Gate:
         breaker, now, before = agreed.breaker, self._now(), self._view.breaker.phase
         for tally in self._report.tallies:
             breaker = judged(breaker, tally, now, chance=self._chance())
-        self._agreed, self._view = agreed, replace(agreed, breaker=breaker)
+        paused_until = max(agreed.paused_until, self._report.paused_until)
+        self._agreed = agreed
+        self._view = replace(agreed, breaker=breaker, paused_until=paused_until)
         if breaker.phase is not before:
             self._gauge.set(_NUMBERS[breaker.phase])
 
@@ -248,7 +256,3 @@ class Gate:
 
 def _loop_time() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _clock_time(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"

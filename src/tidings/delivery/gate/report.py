@@ -20,14 +20,15 @@ class Report:
 
     def __init__(self) -> None:
         self._counts: dict[int, _Count] = {}
-        self._paused_until = 0.0
+        #: the provider asked for silence until then
+        self.paused_until = 0.0
         self._unused = 0
         self._unused_term = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to tell."""
-        return not self._counts and not self._unused and not self._paused_until
+        return not self._counts and not self._unused and not self.paused_until
 
     @property
     def tallies(self) -> tuple[Tally, ...]:
@@ -51,7 +52,7 @@ class Report:
 
     def paused(self, until: float) -> None:
         """The provider asked for silence until then."""
-        self._paused_until = max(self._paused_until, until)
+        self.paused_until = max(self.paused_until, until)
 
     def unused(self, count: int, term: int) -> None:
         """So many calls that were allowed in a term are not made."""
@@ -62,7 +63,7 @@ class Report:
         return replace(
             ask,
             tallies=self.tallies,
-            paused_until=self._paused_until,
+            paused_until=self.paused_until,
             unused=self._unused,
             unused_term=self._unused_term,
         )

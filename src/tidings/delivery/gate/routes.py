@@ -65,7 +65,7 @@ class Routes:
 
     def others(self, name: str) -> tuple[str, ...]:
         """Those besides this one that are well, limits aside, the first first."""
-        return tuple(gate.name for gate in self._order() if gate.is_well and gate.name != name)
+        return tuple(gate.name for gate in self._ranked() if gate.is_well and gate.name != name)
 
     async def leave(self, room: int, *, reserved: bool) -> Leave | None:
         """Leave to call one of them, for at most so many calls."""
@@ -99,10 +99,15 @@ class Routes:
         if self._balance is not None:
             await self._balance.tell()
 
+    def _ranked(self) -> Sequence[Gate]:
+        names = self._gates if self._balance is None else self._balance.order()
+        return [self._gates[name] for name in names]
+
     def _order(self) -> Sequence[Gate]:
-        if self._balance is None:
-            return tuple(self._gates.values())
-        return [self._gates[name] for name in self._balance.order()]
+        """Those whose turn may be next: one that stands by only where no other is well."""
+        ranked, balance = self._ranked(), self._balance
+        first = [gate for gate in ranked if balance is None or not balance.is_standby(gate.name)]
+        return first if any(gate.is_well for gate in first) else ranked
 
     def _callable(self, *, reserved: bool) -> Sequence[Gate]:
         return [gate for gate in self._order() if not gate.wait(reserved=reserved)]

@@ -23,7 +23,6 @@ from tidings.store.settling import (
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
 
-#: what was still `sending` was in a dead worker's hands
 _COLUMNS = (
     "id",
     "epoch",
@@ -37,16 +36,24 @@ _COLUMNS = (
     "doubt OR state = 'sending' AS doubt",
     "lapses + (state = 'sending')::integer AS lapses",
 )
+
+#: the provider on record may be one that was not called after all, for want of leave
+_CALLED_LAST = """(
+    SELECT attempts.provider FROM attempts
+    WHERE attempts.delivery_id = due.id ORDER BY attempts.epoch DESC LIMIT 1
+)"""
 _DUE = locked_due(
+    "state = 'sending' AND channel = $2",
+    "state = 'pending' AND channel = $2",
     table="deliveries",
-    due="state IN ('pending', 'sending') AND channel = $2",
     columns=_COLUMNS,
     limit="$3",
     lanes="unnest($6::text[])",
 )
 
-#: `end_of` and `provider_for` of store.settling, in SQL; the lease runs from clock_timestamp(): a
-#: statement that waited must not have used it up
+#: What dead workers left comes before what waits in its lane. `end_of` and `provider_for` of
+#: store.settling, in SQL. The lease runs from clock_timestamp(): a statement that waited must not
+#: have used it up.
 CLAIM = f"""
 WITH due AS MATERIALIZED (
     {_DUE}
@@ -59,12 +66,13 @@ judged AS MATERIALIZED (
                 THEN CASE WHEN provider = ANY ($5::text[])
                             OR coalesce(on_unknown, 'retry') <> 'retry'
                           THEN provider ELSE $5[1] END
-                WHEN tries > 0 AND provider = $5[1] THEN coalesce($5[2], $5[1])
+                WHEN tries > 0 AND $5[1] = {_CALLED_LAST} THEN coalesce($5[2], $5[1])
                 ELSE $5[1] END AS next_provider
     FROM due
 ),
 next AS MATERIALIZED (
-    SELECT id, lapses FROM judged WHERE ending IS NULL ORDER BY place, due_at, id LIMIT 1
+    SELECT id, lapses FROM judged WHERE ending IS NULL
+    ORDER BY place, lapsed DESC, due_at, id LIMIT 1
 ),
 chosen AS MATERIALIZED (
     SELECT judged.*
@@ -96,7 +104,7 @@ changed AS (
         updated_at = now() + $1::interval
     FROM chosen
     WHERE deliveries.id = chosen.id
-    RETURNING deliveries.*, chosen.ending, chosen.place, chosen.due_at AS was_due_at
+    RETURNING deliveries.*, chosen.ending, chosen.place, chosen.lapsed, chosen.due_at AS was_due_at
 ),
 counted AS (
     INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
@@ -114,7 +122,7 @@ SELECT changed.ending, changed.id::text, changed.epoch, changed.tries, changed.l
        {RECIPIENT}
 FROM changed
 JOIN events ON events.id = changed.event_id LEFT JOIN users ON users.id = changed.user_id
-ORDER BY place, was_due_at, changed.id
+ORDER BY place, lapsed DESC, was_due_at, changed.id
 """
 
 

@@ -16,24 +16,31 @@ _LANES = f"unnest(ARRAY[{', '.join(repr(str(lane)) for lane in LANES)}])"
 
 
 def locked_due(
-    *, table: str, due: str, columns: Sequence[str], limit: str, lanes: str = _LANES
+    *states: str, table: str, columns: Sequence[str], limit: str, lanes: str = _LANES
 ) -> str:
     """A sub-select of up to `limit` due rows of a table, locked, the critical lane first.
 
-    Each lane is read in the order of the partial index, and only as far as rows are asked for:
-    the outer LIMIT stops at the first lanes that fill it. `due` must imply the index's predicate.
+    Each lane is read in the order of the partial indexes, one for each of `states`, and only as far
+    as rows are asked for: the outer LIMIT stops at the first lanes that fill it. A state must imply
+    its index's predicate.
     """
+    parts = [
+        f"""
+        SELECT * FROM (
+            SELECT {", ".join(columns)}
+            FROM {table}
+            WHERE {state} AND {table}.lane = lanes.lane AND due_at <= now() + $1::interval
+            ORDER BY due_at
+            LIMIT {limit}
+            FOR UPDATE SKIP LOCKED
+        ) AS part
+        """
+        for state in states
+    ]
     return f"""
     SELECT locked.*
     FROM {lanes} AS lanes (lane)
-    CROSS JOIN LATERAL (
-        SELECT {", ".join(columns)}
-        FROM {table}
-        WHERE {due} AND {table}.lane = lanes.lane AND due_at <= now() + $1::interval
-        ORDER BY due_at
-        LIMIT {limit}
-        FOR UPDATE SKIP LOCKED
-    ) AS locked
+    CROSS JOIN LATERAL ({" UNION ALL ".join(parts)}) AS locked
     LIMIT {limit}
     """
 

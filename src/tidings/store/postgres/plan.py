@@ -32,7 +32,7 @@ _COLUMNS = ("id", "source", "source_id", "type", "user_id", "data", "time", "eve
 
 DUE = f"""
 WITH due AS MATERIALIZED (
-    {locked_due(table="events", due="state = 'due'", columns=_COLUMNS, limit="$2")}
+    {locked_due("state = 'due'", table="events", columns=_COLUMNS, limit="$2")}
 )
 SELECT due.id::text, due.source, due.source_id, due.type, due.user_id AS event_user_id,
        due.data::text, due.time, due.lane, due.tries, now() + $1::interval AS now,

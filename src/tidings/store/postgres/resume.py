@@ -40,7 +40,7 @@ _COLUMNS = (
 
 DUE = f"""
 WITH due AS MATERIALIZED (
-    {locked_due(table="notifications", due="state = 'waiting'", columns=_COLUMNS, limit="$2")}
+    {locked_due("state = 'waiting'", table="notifications", columns=_COLUMNS, limit="$2")}
 )
 SELECT due.id::text, due.event_id::text, due.workflow, due.workflow_version, due.lane, due.step,
        due.tries, events.source, events.source_id, events.type, events.user_id AS event_user_id,

@@ -14,6 +14,8 @@ from tidings.store.rows import Row
 from tidings.store.settling import (
     CALLED_OFF,
     CANCELLED,
+    UNKNOWN_OUTCOME,
+    WORKERS_DIED,
     Hand,
     Standing,
     first_of_each,
@@ -25,7 +27,8 @@ from tidings.store.settling import (
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
 
-#: what a later claim wrote down as unknown, for want of an answer, gives way to the answer
+#: What a later claim wrote down as unknown, for want of an answer, gives way to the answer, and
+#: what was given up for want of one is sent when the answer says so after all.
 SETTLE = f"""
 WITH item AS (
     SELECT * FROM unnest(
@@ -43,7 +46,9 @@ found AS MATERIALIZED (
     FROM item LEFT JOIN LATERAL (
         SELECT id, cancelled_at FROM deliveries
         WHERE deliveries.id = item.id AND deliveries.epoch = item.epoch
-          AND deliveries.state || '' = 'sending'
+          AND (deliveries.state || '' = 'sending'
+               OR (item.state = 'sent' AND deliveries.state || '' IN ('failed', 'held')
+                   AND deliveries.rule IN ('{WORKERS_DIED}', '{UNKNOWN_OUTCOME}')))
         FOR UPDATE
     ) AS delivery ON true
 ),

@@ -175,8 +175,17 @@ sa.Index(
     deliveries.c.channel,
     deliveries.c.lane,
     deliveries.c.due_at,
-    sqlite_where=deliveries.c.state.in_(["pending", "sending"]),
-    postgresql_where=deliveries.c.state.in_(["pending", "sending"]),
+    sqlite_where=deliveries.c.state == "pending",
+    postgresql_where=deliveries.c.state == "pending",
+)
+#: apart, so that what dead workers leave is found before any backlog
+sa.Index(
+    "deliveries_sending",
+    deliveries.c.channel,
+    deliveries.c.lane,
+    deliveries.c.due_at,
+    sqlite_where=deliveries.c.state == "sending",
+    postgresql_where=deliveries.c.state == "sending",
 )
 sa.Index("deliveries_notification", deliveries.c.notification_id)
 #: the dead letters, the last first

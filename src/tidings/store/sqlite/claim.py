@@ -19,22 +19,27 @@ from tidings.store.sqlite.figures import minute
 from tidings.store.sqlite.recipients import read_recipients
 from tidings.store.sqlite.rows import batch, event_of
 
-#: what is still `sending` was in a dead worker's hands
-DUE = """
+_DUE = """
 SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lapses,
        due.state = 'sending' AS lapsed, due.doubt OR due.state = 'sending' AS doubt,
        due.policy, due.policy->>'on_unknown' AS on_unknown, due.provider, due.claimed_at,
+       CASE WHEN due.tries > 0 THEN (
+           SELECT attempts.provider FROM attempts
+           WHERE attempts.delivery_id = due.id ORDER BY attempts.epoch DESC LIMIT 1
+       ) END AS called_last,
        due.created_at, due.expires_at, due.cancelled_at IS NOT NULL AS cancelled,
        due.notification_id, due.user_id, due.workflow, due.step, due.channel, due.lane,
        due.address, due.template, due.template_version, due.locale, due.consent_version,
        events.source, events.source_id, events.type, events.user_id AS event_user_id,
        events.data, events.time
 FROM deliveries AS due CROSS JOIN events ON events.id = due.event_id
-WHERE due.state IN ('pending', 'sending')
+WHERE due.state = '{state}'
   AND due.channel = :channel AND due.lane = :lane AND due.due_at <= :now
 ORDER BY due.due_at, due.rowid
 LIMIT :limit
 """
+#: what dead workers left comes before what waits in its lane
+ABANDONED, WAITING = _DUE.format(state="sending"), _DUE.format(state="pending")
 _ADD_LAPSES = f"""
 INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, started_at)
 SELECT value->>0, value->>1, value->>2, 'unknown', 0, '{WORKER_DIED}', value->>3
@@ -68,7 +73,7 @@ def claim(
 ) -> ClaimResult:
     """Take due deliveries for `lease` microseconds, lane after lane."""
     values = {"channel": request.channel, "now": now}
-    rows = read_lanes(connection, DUE, values, request.limit, request.lanes)
+    rows = read_lanes(connection, (ABANDONED, WAITING), values, request.limit, request.lanes)
     taken = _together([row for row in rows if _ending(row) is None])
     over = [row for row in rows if _ending(row)]
     _record_lapses(connection, [*taken, *over])
@@ -92,7 +97,8 @@ def _ending(row: sqlite3.Row) -> str | None:
 def _provider(row: sqlite3.Row, request: ClaimRequest) -> str:
     return provider_for(
         request.providers,
-        last=row["provider"],
+        # on record may be one that was not called after all, for want of leave
+        last=row["provider"] if row["doubt"] else row["called_last"],
         tries=row["tries"],
         doubt=bool(row["doubt"]),
         on_unknown=row["on_unknown"],

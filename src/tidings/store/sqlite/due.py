@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 from tidings.core.models import Lane
 from tidings.store.planning import require_current
@@ -13,14 +14,14 @@ _DEFINITIONS = "SELECT definitions FROM installation"
 
 def read_lanes(
     connection: sqlite3.Connection,
-    statement: str,
+    statements: Sequence[str],
     values: Mapping[str, object],
     limit: int,
     lanes: Sequence[Lane] = LANES,
 ) -> list[sqlite3.Row]:
-    """Up to `limit` rows of a statement that takes `:lane` and `:limit`, lane after lane."""
+    """Up to `limit` rows of statements that take `:lane` and `:limit`, lane after lane."""
     rows: list[sqlite3.Row] = []
-    for lane in lanes:
+    for lane, statement in product(lanes, statements):
         if len(rows) < limit:
             rows += fetch(
                 connection, statement, {**values, "lane": lane, "limit": limit - len(rows)}

@@ -64,7 +64,7 @@ def plan(
 
 
 def _read_due(connection: sqlite3.Connection, now: int, limit: int) -> list[Due[DueEvent]]:
-    rows = read_lanes(connection, _DUE, {"now": now}, limit)
+    rows = read_lanes(connection, [_DUE], {"now": now}, limit)
     recipients = read_recipients(connection, (row["event_user_id"] for row in rows))
     moment = from_microseconds(now)
     return [

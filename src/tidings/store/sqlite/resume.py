@@ -73,7 +73,7 @@ def resume(
 
 
 def _read_due(connection: sqlite3.Connection, now: int, limit: int) -> list[Due[DueNotification]]:
-    rows = read_lanes(connection, _DUE, {"now": now}, limit)
+    rows = read_lanes(connection, [_DUE], {"now": now}, limit)
     recipients = read_recipients(connection, (row["user_id"] for row in rows))
     moment = from_microseconds(now)
     return [

@@ -4,9 +4,12 @@ import sqlite3
 from collections.abc import Sequence, Set
 from datetime import datetime
 
+from tidings.core.models import DeliveryState
 from tidings.core.work import Claimed, Outcome, Settled
 from tidings.store.schema.types import from_microseconds
 from tidings.store.settling import (
+    UNKNOWN_OUTCOME,
+    WORKERS_DIED,
     Hand,
     Standing,
     first_of_each,
@@ -22,6 +25,12 @@ from tidings.store.sqlite.rows import batch, fetch, ids
 _IN_HAND = """
 SELECT id, epoch FROM deliveries
 WHERE id IN (SELECT value FROM json_each(:ids)) AND +state = 'sending'
+"""
+#: what was given up for want of an answer is sent when the answer says so after all
+_GIVEN_UP = f"""
+SELECT id, epoch FROM deliveries
+WHERE id IN (SELECT value FROM json_each(:ids)) AND +state IN ('failed', 'held')
+  AND rule IN ('{WORKERS_DIED}', '{UNKNOWN_OUTCOME}')
 """
 #: those of them that were called off, to whom no other try is left
 _CALLED_OFF = """
@@ -80,10 +89,9 @@ WHERE deliveries.id = item.value->>0 AND epoch = item.value->>1 AND +state = 'se
 def settle(connection: sqlite3.Connection, now: int, outcomes: Sequence[Outcome]) -> list[Settled]:
     """Write outcomes with their attempts and figures; an answer for each, in the order given."""
     first = first_of_each(outcomes)
-    in_hand, called_off = (
-        _hands(connection, _IN_HAND, first),
-        _hands(connection, _CALLED_OFF, first),
-    )
+    taken = [each for each in first if each.state is DeliveryState.SENT]
+    in_hand = _hands(connection, _IN_HAND, first) | _hands(connection, _GIVEN_UP, taken)
+    called_off = _hands(connection, _CALLED_OFF, first)
     judged = [settled_as(each, called_off) for each in first]
     rows = batch([[*outcome_row(each), hand(each) in in_hand] for each in judged])
     connection.execute(_SETTLE, {"rows": rows, "now": now})

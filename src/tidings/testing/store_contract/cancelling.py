@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from tidings.core.errors import InvalidInput, NotFound
 from tidings.core.ids import derived
-from tidings.core.models import Lane
+from tidings.core.models import DeliveryState, Lane
 from tidings.core.ports import Store
 from tidings.core.work import Claimed, DueNotification, PlannedNotification
 from tidings.notifications.cancel_rows import Cancelled
@@ -18,6 +19,7 @@ from tidings.testing.store_contract.case import StoreCase
 from tidings.testing.store_contract.given import (
     accept,
     add_delivery,
+    add_event,
     add_user,
     an_acceptance,
     an_event,
@@ -112,6 +114,22 @@ class CancellingContract(StoreCase):
         assert await cancelling.by(event_id=event.id) == Cancelled()
         assert (await row(store, schema.deliveries))["state"] == "sent"
 
+    async def test_what_failed_can_not_be_brought_back(
+        self, store: Store, cancelling: Cancelling
+    ) -> None:
+        event = await add_delivery(store)
+        outcome = await to_retry(store, await claim_one(store))
+        await store.settle([replace(outcome, state=DeliveryState.HELD)])
+        unplanned = await add_event(store, "ada")
+        await self._end_unplanned(store, unplanned.key)
+
+        gone = [await cancelling.by(event_id=each.id) for each in (event, unplanned)]
+
+        assert gone == [Cancelled(), Cancelled(events=1)]
+        held = await row(store, schema.deliveries)
+        assert (held["state"], held["cancelled_at"] is not None) == ("held", True)
+        assert (await row(store, schema.events, id=unplanned.key))["state"] == "cancelled"
+
     async def test_a_notification_is_called_off_alone(
         self, store: Store, cancelling: Cancelling
     ) -> None:
@@ -183,6 +201,11 @@ class CancellingContract(StoreCase):
         assert {each["id"] for each in sending} <= {each.id for each in taken}
         assert cancelled.events + cancelled.deliveries + cancelled.under_way == 3
         assert cancelled.under_way == len(sending)
+
+    async def _end_unplanned(self, store: Store, key: str) -> None:
+        failed = schema.events.update().where(schema.events.c.id == key)
+        statement = failed.values(state="failed", due_at=None)
+        await store.run(lambda to: to.execute(statement).close())
 
     async def _resumed(self, store: Store) -> list[PlannedNotification]:
         def decide(_due: DueNotification) -> PlannedNotification:

@@ -258,6 +258,19 @@ class LapseContract(StoreCase):
         assert sorted(each.event.user_id or "" for each in first) == ["bob", "eve"]
         assert [(each.event.user_id, each.lapses) for each in second] == [("ada", 2)]
 
+    async def test_no_backlog_stands_before_what_a_dead_worker_left(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store, "ada")
+        await claim(store)
+        for user in ("bob", "eve", "dan"):
+            await add_delivery(store, user)
+        clock.advance(seconds=LEASE + 1)
+
+        first = await claim(store, limit=2)
+
+        assert [each.event.user_id for each in first] == ["ada", "bob"]
+
     async def test_an_answered_call_makes_the_lapses_forgotten(
         self, store: Store, clock: MovableClock
     ) -> None:

@@ -31,6 +31,14 @@ class RouteContract(StoreCase):
 
         assert (claimed.provider, claimed.doubt) == ("west", False)
 
+    async def test_what_was_given_back_still_goes_where_it_did_not_fail(self, store: Store) -> None:
+        await add_delivery(store)
+        await self._fail(store, await claim_one(store, providers=("east",)), "transient")
+        claimed = await claim_one(store, providers=("east", "west"))
+        await store.settle([Outcome(claimed=claimed, state=DeliveryState.PENDING)])
+
+        assert (await claim_one(store, providers=("west", "east"))).provider == "west"
+
     async def test_where_there_is_no_other_the_same_is_called_again(self, store: Store) -> None:
         await add_delivery(store)
         await self._fail(store, await claim_one(store, providers=("east",)), "transient")

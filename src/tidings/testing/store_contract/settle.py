@@ -232,17 +232,37 @@ class FenceContract(StoreCase):
     async def test_what_was_given_up_meanwhile_is_overtaken(
         self, store: Store, clock: MovableClock
     ) -> None:
+        late = await self._given_up(store, clock)
+        retry = await to_retry(store, late)
+
+        settled = [await store.settle([retry]) for _ in range(2)]
+
+        assert [statuses(each) for each in settled] == [[SettleStatus.OVERTAKEN]] * 2
+        assert (await row(store, schema.deliveries))["state"] == "failed"
+
+    async def test_what_was_given_up_meanwhile_and_had_been_taken_is_sent(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        taken = await sent(store, await self._given_up(store, clock))
+
+        settled = [await store.settle([taken]) for _ in range(2)]
+
+        assert [statuses(each) for each in settled] == [
+            [SettleStatus.SETTLED],
+            [SettleStatus.ALREADY],
+        ]
+        stored = await row(store, schema.deliveries)
+        assert (stored["state"], stored["reason"], stored["rule"]) == ("sent", None, None)
+        assert (await rows(store, schema.attempts))[-1]["outcome"] == "sent"
+
+    async def _given_up(self, store: Store, clock: MovableClock) -> Claimed:
+        """What the third worker had in hand, which was taken for dead."""
         await add_delivery(store)
         for _ in range(3):
             late = await claim_one(store)
             clock.advance(seconds=LEASE + 1)
         await claim(store)
-        failed = await sent(store, late)
-
-        settled = [await store.settle([failed]) for _ in range(2)]
-
-        assert [statuses(each) for each in settled] == [[SettleStatus.OVERTAKEN]] * 2
-        assert (await row(store, schema.deliveries))["state"] == "failed"
+        return late
 
     async def test_a_repeated_outcome_counts_once(self, store: Store) -> None:
         await add_delivery(store)

@@ -1,41 +1,13 @@
 """Gates of several workers on one shared state: what one learns holds for all."""
 
+import asyncio
+
 import pytest
 
-from tests.system.vendors import Vendor
-from tidings.core.integrations import UNLIMITED, Limits
-from tidings.core.metrics import Metrics
-from tidings.core.ports import SharedState
-from tidings.core.quiet_log import QuietLog
+from tests.unit.delivery.gate.workers import Workers
+from tidings.core.integrations import Limits
+from tidings.core.ports import Change, Result, SharedState
 from tidings.delivery.gate.gate import Gate
-from tidings.delivery.gate.state import Terms
-from tidings.memory_bus.shared_state import MemorySharedState
-from tidings.testing.clock import MovableClock
-
-
-class Workers:
-    """Makes gates to one integration, one for each worker."""
-
-    def __init__(self, limits: Limits = UNLIMITED) -> None:
-        self.clock = MovableClock()
-        self.shared: SharedState = MemorySharedState(clock=self.clock)
-        self.metrics = Metrics()
-        self._limits = limits
-
-    def gate(self, worker: str) -> Gate:
-        limits = self._limits
-        return Gate(
-            Vendor().named("smtp", limits=limits),
-            key="integration:email:smtp",
-            worker=worker,
-            shared=self.shared,
-            terms=Terms(rate=limits.rate, concurrency=limits.concurrency),
-            clock=self.clock,
-            gauge=self.metrics.integration_state.labels("email", "smtp"),
-            quiet_log=QuietLog("test"),
-            urgent=lambda: None,
-            chance=lambda: 0.0,
-        )
 
 
 async def fails(gate: Gate, count: int = 5) -> None:
@@ -218,3 +190,35 @@ async def test_alone_a_worker_still_heeds_what_it_sees_fail() -> None:
     assert await gate.take(5) == 0
     workers.clock.advance(seconds=1.1)
     assert await gate.take(5) == 1
+
+
+async def test_silence_asked_for_while_others_are_asked_is_not_forgotten() -> None:
+    class Slow:
+        """A shared state whose answers wait for a word."""
+
+        def __init__(self, shared: SharedState) -> None:
+            self._shared = shared
+            self.asked, self.word = asyncio.Event(), asyncio.Event()
+
+        async def change(self, key: str, change: Change[Result]) -> Result:
+            answer = await self._shared.change(key, change)
+            self.asked.set()
+            await self.word.wait()
+            return answer
+
+        async def aclose(self) -> None:
+            """Nothing to close."""
+
+    workers = Workers()
+    slow = Slow(workers.shared)
+    gate = workers.gate("a", slow)
+    gate.ended(gate.term, failed=False)
+    telling = asyncio.create_task(gate.tell())
+    await slow.asked.wait()
+
+    gate.pause(60)
+    slow.word.set()
+    await telling
+
+    assert await gate.take(1) == 0
+    assert gate.wait() == pytest.approx(60, abs=1)

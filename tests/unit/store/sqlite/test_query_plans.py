@@ -37,9 +37,9 @@ FROM numbers
 _DELIVERIES = f"""
 INSERT INTO deliveries (id, notification_id, event_id, user_id, workflow, step, channel, lane,
                         address, template, template_version, consent_version, state, due_at,
-                        created_at, updated_at)
+                        provider, claimed_at, created_at, updated_at)
 {_BACKLOG} SELECT 'd' || n, 'n' || n, 'e' || n, 'u' || n, 'w', 0, 'email', {_LANE},
-       'a', 't', 'v', 0, CASE n % 2 WHEN 0 THEN 'pending' ELSE 'sending' END, n, 0, 0
+       'a', 't', 'v', 0, CASE n % 2 WHEN 0 THEN 'pending' ELSE 'sending' END, n, 'smtp', 0, 0, 0
 FROM numbers
 """
 _FEED = f"""
@@ -116,6 +116,10 @@ async def register(store: SqliteStore) -> None:
         (
             lambda store: claim(store, limit=10),
             "deliveries_due (channel=? AND lane=? AND due_at<?)",
+        ),
+        (
+            lambda store: claim(store, limit=10),
+            "deliveries_sending (channel=? AND lane=? AND due_at<?)",
         ),
         (lambda store: plan(store, limit=10), "events_due (lane=? AND due_at<?)"),
         (lambda store: resume(store, limit=10), "notifications_due (lane=? AND due_at<?)"),

@@ -36,8 +36,17 @@ def _widen_deliveries() -> None:
     )
     op.add_column("deliveries", sa.Column("rule", sa.Text))
     op.add_column("attempts", sa.Column("route", sa.Text))
+    _part_what_is_due()
     columns = ["updated_at", "id"]
     _partial_index("deliveries_failed", "deliveries", columns, "state IN ('failed', 'held')")
+
+
+def _part_what_is_due() -> None:
+    """What is in hand gets an index of its own, so that no backlog stands before the abandoned."""
+    columns = ["channel", "lane", "due_at"]
+    op.drop_index("deliveries_due", "deliveries")
+    _partial_index("deliveries_due", "deliveries", columns, "state = 'pending'")
+    _partial_index("deliveries_sending", "deliveries", columns, "state = 'sending'")
 
 
 def _widen_dead_letters() -> None:
