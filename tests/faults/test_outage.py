@@ -17,6 +17,7 @@ from tests.system.vendors import Vendor, most_in_a_second
 from tidings.core.integrations import Integration, Limits
 from tidings.core.models import Lane
 from tidings.core.ports import SharedState, Store
+from tidings.delivery.pace import Pace
 from tidings.delivery.retry import exponential
 from tidings.delivery.service import DeliveryService
 from tidings.event_bus.shared_state import RedisSharedState
@@ -83,6 +84,8 @@ class Town:
             retry=exponential(),
             metrics=self.house.metrics,
             clock=self.clock,
+            # longer than the clock is moved at once, or a call under way would seem a dead one's
+            pace=Pace(lease_seconds=300.0),
         )
 
 
