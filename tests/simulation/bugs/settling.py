@@ -147,6 +147,6 @@ BUGS = (
         seed=82,
         plant=replaced(retry, "_asked_for", _nothing_asked_for),
         test="tests/unit/delivery/test_retry.py::"
-        "test_chance_only_lengthens_and_nothing_is_undercut_or_overrun",
+        "test_an_unknown_outcome_is_tried_again_and_not_before_it_was_asked_to",
     ),
 )
