@@ -80,7 +80,6 @@ class Model:
             if (in_doubt or not (letter.doubt or letter.state == "held")) and not letter.called_off:
                 letter.state, letter.due = "pending", self.now
                 letter.tries = letter.lapses = 0
-                letter.doubt = False
 
     def _take(self, letter: Letter) -> None:
         """As it is in the hands of who claimed it; from dead hands it comes with doubt."""

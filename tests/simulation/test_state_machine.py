@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.faults.extent import FULL
 from tests.simulation.model import ATTEMPTS, BASE, LEASE, Letter, Model
 from tests.system.house import House, open_house
 from tests.system.post_office import PostOffice
@@ -233,6 +234,8 @@ def check(store: Coroutine[Any, Any, Store], clock: MovableClock, *, examples: i
                     max_examples=examples,
                     stateful_step_count=30,
                     deadline=None,
+                    # the same stories in every run of the tests; others in `make faults`
+                    derandomize=not FULL,
                     suppress_health_check=list(HealthCheck),
                 ),
             )
