@@ -18,7 +18,7 @@ from tests.faults.provider_ledger import Call
 from tests.faults.provider_script import Answer, Script
 from tidings.store.schema import attempts
 
-NUMBER = extent(30, 1_000)
+NUMBER = extent(30, 300)
 #: the share of first calls that are answered badly: less than makes a breaker open for long
 SHARE = 0.3
 #: seconds a call may take

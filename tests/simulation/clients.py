@@ -5,8 +5,8 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from tests.simulation.entries import Request
 from tests.simulation.installation import Installation
-from tests.simulation.ledger import Request
 from tests.simulation.loop import Process
 from tests.simulation.store import USERS, address_of
 from tests.simulation.weather import TROUBLE_SECONDS

@@ -6,71 +6,14 @@ caught by the very code it accuses.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 
+from tests.simulation.entries import Call, Hand, Request
 from tests.simulation.loop import Process
 from tests.simulation.settings import BEAT, LEASE, MOST_CALLS
 from tests.simulation.workflows import PROMISES
 from tidings.core.integrations import Limits
 from tidings.core.models import DeliveryState
 from tidings.core.work import Claimed, ClaimResult, Outcome, PlanResult, Settled, SettleStatus
-
-
-@dataclass(slots=True, kw_only=True)
-class Request:
-    """What a client asks for, and what came of it; `mark` is in every message it leads to."""
-
-    mark: str
-    type: str
-    user: str
-    key: str | None = None
-    #: the ids of the events that answers named
-    answers: set[str] = field(default_factory=set)
-    #: whether it was sent at all, and whether it was said to be accepted
-    sent: bool = False
-    accepted: bool = False
-    #: it was refused for good: its user was gone
-    refused: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class Call:
-    """One provider call, as the vendor saw it."""
-
-    delivery: str
-    mark: str
-    template: str
-    address: str
-    #: the integration that was called
-    account: str
-    process: Process
-    #: on the loop's clock, and as an attempt on record would have it
-    began_at: float
-    started_at: datetime
-    #: under which epoch the caller thought it had it, and when that was claimed
-    epoch: int
-    claimed_at: float
-    #: the vendor has it, and will take it or has taken it
-    arrived: bool = False
-    taken: bool = False
-    #: what the caller was told, and when; None while it was told nothing
-    answer: str | None = None
-    answered_at: float = 0.0
-    receipt: str | None = None
-    #: nobody waits for an answer any more
-    over: bool = False
-    #: seconds it was told to stay away
-    retry_after: float = 0.0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Hand:
-    """A claim: whose, and whether it is still open."""
-
-    process: Process
-    claimed_at: float
-    open: bool = True
 
 
 class Ledger:
@@ -91,9 +34,12 @@ class Ledger:
         self.limits: Mapping[str, Limits] = {}
         #: process and account → when it asked for silence, and until when
         self._silent: dict[tuple[Process, str], tuple[float, float]] = {}
-        self._hands: dict[tuple[str, int], _Hand] = {}
+        self._hands: dict[tuple[str, int], Hand] = {}
         self._epochs: dict[str, int] = {}
         self._ended: dict[str, DeliveryState] = {}
+        #: what claims brought to an end, until a yes comes after all; how many of those came
+        self._given_up: dict[str, DeliveryState] = {}
+        self.late_yeses: Counter[DeliveryState] = Counter()
         self._troubled: dict[Process, float] = {}
         self._in_flight: Counter[Process] = Counter()
         #: delivery and account → the last call for it whose answer is on record
@@ -121,7 +67,7 @@ class Ledger:
             for claimed in result.taken:
                 self._claimed(process, claimed, now)
             for outcome in result.ended:
-                self._given_up(outcome, now)
+                self._gives_up(outcome, now)
             return f": {_names(result.taken)}" if result.taken else ""
         if isinstance(result, PlanResult):
             return f": {len(result.plans)}" if result.plans or result.resumed else ""
@@ -205,12 +151,12 @@ class Ledger:
         self._judge_lapse(claimed.id, now)
         self.require(claimed.epoch > before, "its epoch did not rise", claimed.id)
         self._epochs[claimed.id] = claimed.epoch
-        self._hands[claimed.id, claimed.epoch] = _Hand(process=process, claimed_at=now)
+        self._hands[claimed.id, claimed.epoch] = Hand(process=process, claimed_at=now)
 
-    def _given_up(self, outcome: Outcome, now: float) -> None:
+    def _gives_up(self, outcome: Outcome, now: float) -> None:
         self.require(outcome.claimed.id not in self._ended, "ended twice", outcome.claimed.id)
         self._judge_lapse(outcome.claimed.id, now)
-        self._ended[outcome.claimed.id] = outcome.state
+        self._ended[outcome.claimed.id] = self._given_up[outcome.claimed.id] = outcome.state
 
     def _judge_lapse(self, delivery: str, now: float) -> None:
         """A hand that is still open may be taken over only if its holder failed to hold it."""
@@ -233,7 +179,11 @@ class Ledger:
             claimed.id,
         )
         hand = self._hands[claimed.id, claimed.epoch]
-        self.require(hand.open, f"epoch {claimed.epoch} was settled twice", claimed.id)
+        given_up = self._given_up.pop(claimed.id, None)
+        if given_up is not None and outcome.state is DeliveryState.SENT:
+            self.late_yeses[given_up] += 1
+        else:
+            self.require(hand.open, f"epoch {claimed.epoch} was settled twice", claimed.id)
         hand.open = False
         if outcome.state is not DeliveryState.PENDING:
             self._ended[claimed.id] = outcome.state

@@ -68,11 +68,11 @@ class Model:
                     self._deliver(letter)
 
     def call_off(self, mark: str) -> None:
-        """What was not called yet is not called; what is in hand is not tried again."""
+        """What was not called yet is not called; the rest is neither tried again nor replayed."""
         letter = self.letters[mark]
         if letter.state in ("asked", "pending"):
             letter.state = "cancelled"
-        letter.called_off |= letter.state == "sending"
+        letter.called_off |= letter.state in ("sending", "failed", "held")
 
     def replay(self, *, in_doubt: bool) -> None:
         """What came to nothing is due again; what may have arrived, only if that was said."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-from tests.simulation.ledger import Call
+from tests.simulation.entries import Call
 from tests.simulation.loop import Process
 from tests.simulation.settings import CALL_SECONDS, LEASE
 from tests.simulation.world import World

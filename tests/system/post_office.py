@@ -171,3 +171,11 @@ async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
             if holds if isinstance(holds, bool) else await holds:
                 return
             await asyncio.sleep(0.005)
+
+
+async def plan_more(office: PostOffice, count: int) -> None:
+    """So many more users with a welcome mail each."""
+    known = len(await office.rows(schema.users))
+    for number in range(known, known + count):
+        await register(office.store, f"user{number}@example.com")
+    await office.house.plan()

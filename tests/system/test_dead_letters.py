@@ -289,12 +289,20 @@ async def test_a_readers_session_sees_them_and_may_not_replay(
     assert len((await system.dead_letters.list()).dead_letters) == 1
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:3000"},
+        {"Origin": "http://evil.example"},
+    ],
+)
 async def test_without_keys_a_page_of_another_site_replays_nothing(
-    system: FakeSystem, http: httpx2.AsyncClient
+    system: FakeSystem, http: httpx2.AsyncClient, headers: dict[str, str]
 ) -> None:
     await fail(system)
 
-    refused = await http.post("/dead-letters/replay", headers={"Sec-Fetch-Site": "cross-site"})
+    refused = await http.post("/dead-letters/replay", headers=headers)
 
     assert refused.status_code == 403
     assert len((await system.dead_letters.list()).dead_letters) == 1

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated
 
-from limits import parse
+from limits import parse_many
 
 from tidings.channels.options import read_options
 from tidings.channels.registry import ProviderPorts, load_checkup, load_provider
@@ -77,10 +77,10 @@ def _rate(text: str, variable: str) -> float | None:
     if text == NO_LIMIT:
         return None
     try:
-        rate = parse(text)
+        (rate,) = parse_many(text)
     except ValueError:
         rate = None
-    if rate is None or rate.amount < 1:
+    if rate is None or rate.amount < 1 or rate.multiples < 1:
         raise ConfigurationError(
             f"{variable} {text!r} is no rate: use a form like 10/second or 600/minute, or off."
         )

@@ -26,6 +26,10 @@ class IntegrationSpec:
     weight: int | None = None
 
 
+#: more says nothing that less could not
+_HEAVIEST = 1_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What the engine keeps to with one integration, whatever its provider; None: no limit."""
@@ -86,5 +90,7 @@ def _refuse_half_weighted(specs: tuple[IntegrationSpec, ...]) -> None:
     weights = [spec.weight for spec in specs if spec.weight is not None]
     if weights and len(weights) < len(specs):
         raise ConfigurationError("either every entry has a weight or none has")
+    if weights and max(weights) > _HEAVIEST:
+        raise ConfigurationError(f"a weight is at most {_HEAVIEST}")
     if weights and sum(weights) == 0:
         raise ConfigurationError("every weight is 0, so that nobody would be called")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 
@@ -29,8 +29,16 @@ async def read_search(request: Request) -> Search:
 
 
 def require_own_page(request: Request) -> None:
-    """Raises Forbidden where a page of somebody else's sends a form of ours."""
-    if request.headers.get("sec-fetch-site") == "cross-site":
+    """Raises Forbidden where a page of somebody else's sends a form of ours.
+
+    Another port and a neighbouring name count as somebody else; who is no browser tells of neither.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        is_own = site in ("same-origin", "none")
+    else:
+        is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not is_own:
         raise Forbidden("Only a page of this site may ask for that.")
 
 

@@ -92,8 +92,14 @@ def allowed(breaker: Breaker, now: float) -> int | None:
     if breaker.phase is Phase.CLOSED:
         return None
     if breaker.phase is Phase.OPEN:
-        return 1 if now >= breaker.until else 0
+        return 1 if opens_in(breaker, now) <= 0 else 0
     return max(0, breaker.allowed - _under_way(breaker, now))
+
+
+def opens_in(breaker: Breaker, now: float) -> float:
+    """Seconds until an open one lets a call through; no clock that is set back makes it longer."""
+    left = breaker.until - now
+    return left if left <= LONGEST * (1 + JITTER) else 0.0
 
 
 def begun(breaker: Breaker, count: int, now: float, *, patience: float) -> Breaker:

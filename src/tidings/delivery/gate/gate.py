@@ -14,11 +14,12 @@ from tidings.core.ports import Change, SharedState
 from tidings.core.quiet_log import QuietLog
 from tidings.delivery.gate.breaker import Phase, judged
 from tidings.delivery.gate.bucket import empty, fresh
-from tidings.delivery.gate.leases import alive
+from tidings.delivery.gate.leases import HeadCount, alive
 from tidings.delivery.gate.packing import packed, unpacked_state
 from tidings.delivery.gate.report import Report
 from tidings.delivery.gate.reserve import reserve
 from tidings.delivery.gate.state import (
+    LONGEST_PAUSE,
     Ask,
     State,
     Terms,
@@ -37,8 +38,6 @@ _HEARD_SECONDS = 0.5
 _FRESH_SECONDS = 0.2
 #: whose part a worker takes that never saw how many there are
 _UNKNOWN_WORKERS = 10
-#: the longest silence a provider may ask for
-_LONGEST_PAUSE = 86_400.0
 _NUMBERS = {Phase.CLOSED: 0, Phase.RAMP: 1, Phase.OPEN: 2}
 
 _Answer = tuple[State, int, float]
@@ -83,7 +82,7 @@ class Gate:
         self._agreed = self._view = State(bucket=empty(clock.now().timestamp()))
         #: how far the shared clock is ahead of ours, in seconds
         self._ahead = 0.0
-        self._workers = _UNKNOWN_WORKERS
+        self._crew = HeadCount(_UNKNOWN_WORKERS, life=terms.life)
         self._is_known = False
         self._is_alone = False
         #: on the loop's clock: when the others were asked last, and are to be asked again
@@ -110,7 +109,7 @@ class Gate:
         """Seconds until it may be called, as far as is known; 0 where it is worth asking."""
         if self._is_free:
             return 0.0
-        terms = share_of(self._terms, self._workers) if self._is_alone else self._terms
+        terms = share_of(self._terms, self._crew.workers) if self._is_alone else self._terms
         return seconds_until(self._view, terms, self._now(), reserved=reserved)
 
     async def take(self, wanted: int, *, reserved: bool = False) -> int:
@@ -153,7 +152,10 @@ class Gate:
 
     def pause(self, seconds: float) -> None:
         """The provider asked for silence."""
-        until = self._now() + min(seconds, _LONGEST_PAUSE)
+        until = self._now() + min(seconds, LONGEST_PAUSE)
+        self._quiet_log.warning(
+            "an integration asked for silence", provider=self.name, seconds=seconds
+        )
         self._report.paused(until)
         self._see(self._agreed)
         self._urgent()
@@ -202,7 +204,7 @@ class Gate:
             return self._granted_alone(ask)
         self._is_known, self._is_alone, self._asked_at = True, False, _loop_time()
         self._ahead = now - self._clock.now().timestamp()
-        self._workers = max(1, len(alive(state.leases, now, self._terms.life)))
+        self._crew.seen(len(alive(state.leases, now, self._terms.life)), _loop_time())
         self._see(state)
         return granted
 
@@ -221,6 +223,7 @@ class Gate:
 
     def _be_alone(self, error: TidingsError) -> None:
         self._ask_at = _loop_time() + _ABSENT_SECONDS
+        self._crew.disturbed()
         if not self._is_alone:
             self._is_alone = True
             self._see(replace(self._agreed, bucket=empty(self._now()), leases={}))
@@ -228,12 +231,12 @@ class Gate:
             self._quiet_log.warning(
                 "workers can't agree on an integration's limits: each keeps to its part",
                 provider=self.name,
-                workers=self._workers,
+                workers=self._crew.workers,
                 reason=str(error),
             )
 
     def _granted_alone(self, ask: Ask) -> int:
-        terms = share_of(self._terms, self._workers)
+        terms = share_of(self._terms, self._crew.workers)
         state, granted = asked(self._agreed, ask, terms, self._now())
         self._see(state)
         return granted

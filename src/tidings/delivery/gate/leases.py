@@ -12,6 +12,32 @@ class Lease:
     seen: float
 
 
+class HeadCount:
+    """How many workers there are; fewer only once that has held for a whole life.
+
+    A Redis that comes back empty knows but those that spoke since, and whoever took it at its word
+    would take the parts of the others for its own.
+    """
+
+    def __init__(self, unknown: int, *, life: float) -> None:
+        self.workers = unknown
+        self._life = life
+        self._fewer_since: float | None = None
+
+    def seen(self, count: int, at: float) -> None:
+        """So many spoke within a life."""
+        count = max(1, count)
+        if count < self.workers:
+            self._fewer_since = at if self._fewer_since is None else self._fewer_since
+            if at - self._fewer_since < self._life:
+                return
+        self.workers, self._fewer_since = count, None
+
+    def disturbed(self) -> None:
+        """They could not be seen: what seemed fewer proves nothing."""
+        self._fewer_since = None
+
+
 Leases = Mapping[str, Lease]
 """Worker → its lease."""
 

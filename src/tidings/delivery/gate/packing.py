@@ -39,22 +39,23 @@ def unpacked_shares(raw: bytes | None) -> Shares | None:
 
 
 def _state(given: Mapping[str, Any]) -> State:
-    leases = {worker: _made(Lease, each) for worker, each in given["leases"].items()}
+    leases = {worker: _made(Lease, _numbers(each)) for worker, each in given["leases"].items()}
     return State(
-        bucket=_made(Bucket, given["bucket"]),
+        bucket=_made(Bucket, _numbers(given["bucket"])),
         leases=leases,
         breaker=_breaker(given["breaker"]),
-        paused_until=given["paused_until"],
+        paused_until=float(given["paused_until"]),
     )
 
 
 def _breaker(given: Mapping[str, Any]) -> Breaker:
     parts = {
         "phase": Phase(given["phase"]),
-        "current": _made(Counts, given["current"]),
-        "before": _made(Counts, given["before"]),
+        "current": _made(Counts, _numbers(given["current"])),
+        "before": _made(Counts, _numbers(given["before"])),
     }
-    return _made(Breaker, {**given, **parts})
+    rest = {name: value for name, value in given.items() if name not in parts}
+    return _made(Breaker, {**_numbers(rest), **parts})
 
 
 def _shares(given: Mapping[str, Any]) -> Shares:
@@ -63,6 +64,14 @@ def _shares(given: Mapping[str, Any]) -> Shares:
         for name, of_name in given["minutes"].items()
     }
     return _made(Shares, {**given, "minutes": minutes})
+
+
+def _numbers(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Raises TypeError where one is none: a stranger wrote it, and it would stop a channel."""
+    for name, value in given.items():
+        if not isinstance(value, int | float):
+            raise TypeError(name)
+    return given
 
 
 def _made(kind: type[Made], given: Mapping[str, Any]) -> Made:

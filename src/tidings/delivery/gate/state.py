@@ -10,6 +10,9 @@ from tidings.delivery.gate.bucket import Bucket
 from tidings.delivery.gate.leases import Leases
 from tidings.delivery.gate.reserve import reserve
 
+#: the longest silence a provider may ask for, in seconds
+LONGEST_PAUSE = 86_400.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
@@ -96,7 +99,7 @@ def seconds_until(state: State, terms: Terms, now: float, *, reserved: bool = Fa
     """How long until it is worth asking again; 0 where only another worker's end can help."""
     waits = [state.paused_until - now]
     if state.breaker.phase is breakers.Phase.OPEN:
-        waits.append(state.breaker.until - now)
+        waits.append(breakers.opens_in(state.breaker, now))
     if reserved and state.breaker.phase is breakers.Phase.RAMP:
         return float("inf")
     if terms.rate is not None:
@@ -133,7 +136,8 @@ def _told(state: State, ask: Ask, terms: Terms, now: float) -> State:
         bucket=bucket,
         leases=holders.alive(state.leases, now, terms.life),
         breaker=breaker,
-        paused_until=max(state.paused_until, ask.paused_until),
+        # no clock, and no stranger, makes it longer than anybody may ask for
+        paused_until=min(max(state.paused_until, ask.paused_until), now + LONGEST_PAUSE),
     )
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidings.delivery.gate.leases import Leases, alive, free, holding
+from tidings.delivery.gate.leases import HeadCount, Leases, alive, free, holding
 
 
 def test_what_others_hold_is_not_free() -> None:
@@ -37,3 +37,25 @@ def test_together_they_never_hold_more_than_the_limit(
         leases = holding(leases, worker, held[worker], 0.0)
 
         assert sum(held.values()) <= limit
+
+
+def test_fewer_workers_are_believed_only_after_a_life_without_a_disturbance() -> None:
+    crew = HeadCount(4, life=10)
+
+    crew.seen(1, 0.0)
+    crew.seen(2, 9.0)
+    before = crew.workers
+    crew.disturbed()
+    crew.seen(1, 11.0)
+    disturbed = crew.workers
+    crew.seen(1, 21.0)
+
+    assert (before, disturbed, crew.workers) == (4, 4, 1)
+
+
+def test_more_workers_are_believed_at_once() -> None:
+    crew = HeadCount(4, life=10)
+
+    crew.seen(7, 0.0)
+
+    assert crew.workers == 7

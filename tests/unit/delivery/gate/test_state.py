@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from tidings.delivery.gate.breaker import Breaker, Phase, Tally
@@ -136,4 +137,13 @@ def test_what_a_newer_release_adds_is_left_aside() -> None:
 @pytest.mark.parametrize("raw", [None, b"", b"{}", b"[]", b"\xff", b"7", b'{"bucket":3}'])
 def test_what_can_not_be_read_says_nothing(raw: bytes | None) -> None:
     assert unpacked_state(raw) is None
+
+
+@pytest.mark.parametrize("value", [b"null", b'"1"', b"[]", b"{}"])
+def test_a_value_of_another_kind_makes_the_whole_unreadable(value: bytes) -> None:
+    raw = packed(FULL)
+    spoilt = raw.replace(b'"tokens":' + orjson.dumps(FULL.bucket.tokens), b'"tokens":' + value)
+
+    assert spoilt != raw
+    assert unpacked_state(spoilt) is None
     assert unpacked_shares(raw) is None
