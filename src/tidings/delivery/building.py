@@ -28,6 +28,9 @@ from tidings.delivery.under_way import UnderWay
 from tidings.delivery.watch import Watch
 from tidings.delivery.window import Slots, Window
 
+#: seconds within which a call is answered that tries an integration out, or another is made
+_PATIENCE = 15.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
@@ -93,7 +96,7 @@ class Workshop:
         return None if seconds is None else Receipts(self.store, clock=self.clock, seconds=seconds)
 
     def _gate(self, channel: str, integration: Integration) -> Gate:
-        limits, lease = integration.limits, self.pace.lease_seconds
+        limits = integration.limits
         return Gate(
             integration,
             key=f"integration:{channel}:{integration.name}",
@@ -102,8 +105,8 @@ class Workshop:
             terms=Terms(
                 rate=limits.rate,
                 concurrency=limits.concurrency,
-                life=lease,
-                patience=1.5 * lease + (limits.receipt_seconds or 0.0),
+                life=self.pace.lease_seconds,
+                patience=_PATIENCE + (limits.receipt_seconds or 0.0),
             ),
             clock=self.clock,
             gauge=self.metrics.integration_state.labels(channel, integration.name),

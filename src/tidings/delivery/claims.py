@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from tidings.core.models import Lane
 from tidings.core.work import Claimed, ClaimRequest
@@ -25,6 +26,11 @@ class Taken:
     is_full: bool = False
     #: seconds until there may be leave; None where there was
     wait: float | None = None
+
+    @property
+    def again_in(self) -> float:
+        """Seconds until some of it, that was barred, is due again; inf where nothing was."""
+        return min((trip.barred for trip in self.trips if trip.barred is not None), default=inf)
 
 
 class Claims:

@@ -173,7 +173,7 @@ class UnderWay:
 def _is_due_at_once(outcome: Outcome) -> bool:
     """Whether it is to be called elsewhere; what was given back is for others."""
     pending = outcome.state is DeliveryState.PENDING
-    return pending and outcome.attempt is not None and not outcome.due_in
+    return pending and outcome.attempt is not None and outcome.due_in == 0.0
 
 
 def _is_suspect(claimed: Claimed) -> bool:

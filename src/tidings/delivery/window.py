@@ -138,7 +138,7 @@ class Window:
             await self._stuck(min(taken.wait, self._poll_seconds))
             self._waited.inc(time.perf_counter() - began)
         elif not taken.is_full and self._vacant():
-            await self._work.wait(self._poll_seconds)
+            await self._work.wait(min(taken.again_in, self._poll_seconds))
 
     async def _stuck(self, seconds: float) -> None:
         """Only what frees a slot helps, or time; whoever stands in for us is told."""

@@ -22,6 +22,9 @@ WORKER_DIED = "the worker died before an answer was recorded"
 HELD = "the worker died during the call, so that nobody knows whether it was taken"
 CALLED_OFF = "It was called off while a call was under way, so there is no other."
 
+#: seconds for which a delivery avoids an integration at which it failed, if there is another
+AVOIDS_SECONDS = 60
+
 #: the rules by which a claim or a settlement brings a delivery to its end
 WORKERS_DIED, UNKNOWN_OUTCOME, CANCELLED = "workers_died", "unknown_outcome", "cancelled"
 

@@ -8,6 +8,9 @@ from tidings.core.ports import RetryPolicy
 from tidings.core.work import Claimed
 from tidings.delivery.gate.routes import Routes
 
+#: seconds for which it is better to wait for another integration than for the same one
+_SOON = 1.0
+
 
 def elsewhere(retry: RetryPolicy, routes: Routes) -> RetryPolicy:
     """Waits for nothing while there is another integration that was not called yet.
@@ -22,8 +25,9 @@ def elsewhere(retry: RetryPolicy, routes: Routes) -> RetryPolicy:
             return following
         # what may have been taken is never called elsewhere without a wait
         is_new = not claimed.doubt and claimed.tries + 1 < routes.count
-        if is_new and routes.others(claimed.provider):
-            return 0.0
+        wait = routes.elsewhere_in(claimed.provider)
+        if is_new and wait <= _SOON:
+            return min(wait, following)
         if claimed.doubt or routes.count == 1:
             return following
         return _soonest(retry(claimed, TransientError(str(error)), now), following, routes)

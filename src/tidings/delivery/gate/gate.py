@@ -136,17 +136,11 @@ class Gate:
 
     def spoilt(self, count: int, term: int) -> None:
         """Leave for so many calls lapsed; what it took of a rate is nobody's any more."""
-        if self._terms.rate is None:
-            self.unused(count, term)
-        else:
-            self._held -= count
+        self._not_made(count, term, returned=False)
 
     def unused(self, count: int, term: int) -> None:
         """So many calls it had leave for in a term are not made."""
-        self._held -= count
-        if count and not self._is_free:
-            self._report.unused(count, term)
-            self._urgent()
+        self._not_made(count, term, returned=True)
 
     def ended(self, term: int, *, failed: bool) -> None:
         """A call that began in a term went well, or did not, as far as the integration goes."""
@@ -184,6 +178,12 @@ class Gate:
         """Whether no other worker need be asked: one of them may have heard a wish for silence."""
         has_heard = _loop_time() - self._asked_at < _HEARD_SECONDS
         return not self._terms.are_limits and self.is_well and has_heard
+
+    def _not_made(self, count: int, term: int, *, returned: bool) -> None:
+        self._held -= count
+        if count and not self._is_free:
+            self._report.unused(count, term, returned=returned)
+            self._urgent()
 
     async def _ask(self, wanted: int, *, reserved: bool = False) -> int:
         ask = Ask(

@@ -24,6 +24,7 @@ class Report:
         self.paused_until = 0.0
         self._unused = 0
         self._unused_term = 0
+        self._returned = 0
 
     @property
     def is_empty(self) -> bool:
@@ -54,9 +55,10 @@ class Report:
         """The provider asked for silence until then."""
         self.paused_until = max(self.paused_until, until)
 
-    def unused(self, count: int, term: int) -> None:
-        """So many calls that were allowed in a term are not made."""
+    def unused(self, count: int, term: int, *, returned: bool) -> None:
+        """So many calls that were allowed in a term are not made; others may make them or not."""
         self._unused, self._unused_term = self._unused + count, term
+        self._returned += count if returned else 0
 
     def along_with(self, ask: Ask) -> Ask:
         """An ask that tells all of it as well."""
@@ -66,4 +68,5 @@ class Report:
             paused_until=self.paused_until,
             unused=self._unused,
             unused_term=self._unused_term,
+            returned=self._returned,
         )

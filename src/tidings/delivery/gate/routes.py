@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from tidings.delivery.gate.balance import Balance
 from tidings.delivery.gate.gate import Gate
@@ -20,13 +21,10 @@ class Leave:
     term: int
     #: the other integrations that are well
     others: tuple[str, ...]
+    #: it may well fail, and others are well
+    is_trial: bool
     #: why it is not the one whose turn it was
     route: str | None
-
-    @property
-    def is_trial(self) -> bool:
-        """Whether it may well fail, and others might be called instead."""
-        return not self.gate.is_well and bool(self.others)
 
 
 class Routes:
@@ -63,9 +61,9 @@ class Routes:
         waits = [gate.wait(reserved=reserved) for gate in self._gates.values()]
         return min(wait or _SOON for wait in waits)
 
-    def others(self, name: str) -> tuple[str, ...]:
-        """Those besides this one that are well, limits aside, the first first."""
-        return tuple(gate.name for gate in self._ranked() if gate.is_well and gate.name != name)
+    def elsewhere_in(self, name: str) -> float:
+        """Seconds until another one than this may be called that is well; inf: there is none."""
+        return min((gate.wait() for gate in self._well_besides(name)), default=inf)
 
     async def leave(self, room: int, *, reserved: bool) -> Leave | None:
         """Leave to call one of them, for at most so many calls."""
@@ -119,10 +117,16 @@ class Routes:
         return self._balance.portion(gate.name, sorted(among), room)
 
     def _leave(self, gate: Gate, count: int, skipped: Sequence[Gate]) -> Leave:
+        besides = self._well_besides(gate.name)
         return Leave(
             gate=gate,
             count=count,
             term=gate.term,
-            others=self.others(gate.name),
+            others=tuple(other.name for other in besides),
+            is_trial=bool(besides) and not gate.is_well,
             route=skipped[0].why_not() if skipped else None,
         )
+
+    def _well_besides(self, name: str) -> Sequence[Gate]:
+        """Limits aside, the first first."""
+        return [gate for gate in self._ranked() if gate.is_well and gate.name != name]

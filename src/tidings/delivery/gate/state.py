@@ -59,6 +59,8 @@ class Ask:
     #: calls it had leave for and did not make, since they were allowed in `unused_term`
     unused: int = 0
     unused_term: int = 0
+    #: how many of these go back to the bucket
+    returned: int = 0
     #: between 0 and 1, by chance
     chance: float = 0.0
 
@@ -126,7 +128,9 @@ def _told(state: State, ask: Ask, terms: Terms, now: float) -> State:
         breaker = breakers.judged(breaker, tally, now, chance=ask.chance)
     bucket = state.bucket
     if terms.rate is not None:
-        bucket = buckets.with_back(buckets.filled(bucket, terms.rate, now), ask.unused, terms.rate)
+        bucket = buckets.with_back(
+            buckets.filled(bucket, terms.rate, now), ask.returned, terms.rate
+        )
     return replace(
         state,
         bucket=bucket,

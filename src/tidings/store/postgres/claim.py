@@ -9,6 +9,7 @@ from tidings.store.postgres.recipients import RECIPIENT, to_recipient
 from tidings.store.rows import Row, to_event
 from tidings.store.settling import (
     ALONE_FROM,
+    AVOIDS_SECONDS,
     GAVE_UP,
     HELD,
     MOST_LAPSES,
@@ -37,10 +38,11 @@ _COLUMNS = (
     "lapses + (state = 'sending')::integer AS lapses",
 )
 
-#: the provider on record may be one that was not called after all, for want of leave
-_CALLED_LAST = """(
-    SELECT attempts.provider FROM attempts
-    WHERE attempts.delivery_id = due.id ORDER BY attempts.epoch DESC LIMIT 1
+#: where a call failed lately; the provider on record may be one that was not called after all
+_CALLED_LAST = f"""(
+    SELECT CASE WHEN attempts.finished_at > now() + $1::interval - interval '{AVOIDS_SECONDS} s'
+                THEN attempts.provider END
+    FROM attempts WHERE attempts.delivery_id = due.id ORDER BY attempts.epoch DESC LIMIT 1
 )"""
 _DUE = locked_due(
     "state = 'sending' AND channel = $2",

@@ -7,6 +7,7 @@ from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Outcome
 from tidings.store.schema.types import from_microseconds
 from tidings.store.settling import (
     ALONE_FROM,
+    AVOIDS_SECONDS,
     WORKER_DIED,
     Times,
     end_of,
@@ -24,8 +25,9 @@ SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lap
        due.state = 'sending' AS lapsed, due.doubt OR due.state = 'sending' AS doubt,
        due.policy, due.policy->>'on_unknown' AS on_unknown, due.provider, due.claimed_at,
        CASE WHEN due.tries > 0 THEN (
-           SELECT attempts.provider FROM attempts
-           WHERE attempts.delivery_id = due.id ORDER BY attempts.epoch DESC LIMIT 1
+           SELECT CASE WHEN attempts.finished_at > :now - :avoids THEN attempts.provider END
+           FROM attempts WHERE attempts.delivery_id = due.id
+           ORDER BY attempts.epoch DESC LIMIT 1
        ) END AS called_last,
        due.created_at, due.expires_at, due.cancelled_at IS NOT NULL AS cancelled,
        due.notification_id, due.user_id, due.workflow, due.step, due.channel, due.lane,
@@ -72,7 +74,8 @@ def claim(
     connection: sqlite3.Connection, now: int, lease: int, request: ClaimRequest
 ) -> ClaimResult:
     """Take due deliveries for `lease` microseconds, lane after lane."""
-    values = {"channel": request.channel, "now": now}
+    avoids = AVOIDS_SECONDS * 1_000_000
+    values = {"channel": request.channel, "now": now, "avoids": avoids}
     rows = read_lanes(connection, (ABANDONED, WAITING), values, request.limit, request.lanes)
     taken = _together([row for row in rows if _ending(row) is None])
     over = [row for row in rows if _ending(row)]
@@ -97,7 +100,7 @@ def _ending(row: sqlite3.Row) -> str | None:
 def _provider(row: sqlite3.Row, request: ClaimRequest) -> str:
     return provider_for(
         request.providers,
-        # on record may be one that was not called after all, for want of leave
+        # on record may be one that was not called after all
         last=row["provider"] if row["doubt"] else row["called_last"],
         tries=row["tries"],
         doubt=bool(row["doubt"]),

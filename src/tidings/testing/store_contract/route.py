@@ -39,6 +39,15 @@ class RouteContract(StoreCase):
 
         assert (await claim_one(store, providers=("west", "east"))).provider == "west"
 
+    async def test_after_a_minute_one_that_failed_is_as_good_as_any(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        await self._fail(store, await claim_one(store, providers=("east",)), "transient")
+        clock.advance(seconds=61)
+
+        assert (await claim_one(store, providers=("east", "west"))).provider == "east"
+
     async def test_where_there_is_no_other_the_same_is_called_again(self, store: Store) -> None:
         await add_delivery(store)
         await self._fail(store, await claim_one(store, providers=("east",)), "transient")

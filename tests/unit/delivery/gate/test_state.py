@@ -82,12 +82,21 @@ def test_failures_told_open_the_breaker_for_all() -> None:
 def test_what_was_not_used_goes_back_to_the_bucket_and_the_breaker() -> None:
     half_open = replace(FULL, breaker=Breaker(phase=Phase.OPEN, term=1, until=0.0))
     state, granted = asked(half_open, Ask(worker="a", wanted=5), Terms(rate=5.0), 0.0)
-    back = Ask(worker="a", unused=1, unused_term=1)
+    back = Ask(worker="a", unused=1, unused_term=1, returned=1)
     again, _ = asked(state, back, Terms(rate=5.0), 0.0)
 
     assert granted == 1
     assert state.bucket.tokens == 0.0
     assert asked(again, Ask(worker="b", wanted=5), Terms(rate=5.0), 0.0)[1] == 1
+
+
+def test_a_trial_that_came_too_late_is_another_ones_though_its_token_is_gone() -> None:
+    half_open = replace(FULL, breaker=Breaker(phase=Phase.OPEN, term=1, until=0.0))
+    state, _ = asked(half_open, Ask(worker="a", wanted=5), Terms(rate=10.0), 0.0)
+    again, _ = asked(state, Ask(worker="a", unused=1, unused_term=1), Terms(rate=10.0), 0.0)
+
+    assert again.bucket.tokens == state.bucket.tokens == 1.0
+    assert asked(again, Ask(worker="b", wanted=5), Terms(rate=10.0), 0.1)[1] == 1
 
 
 def test_alone_a_worker_allows_itself_its_part() -> None:
