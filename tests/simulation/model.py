@@ -75,7 +75,10 @@ class Model:
         letter.called_off |= letter.state in ("sending", "failed", "held")
 
     def replay(self, *, in_doubt: bool) -> None:
-        """What came to nothing is due again; what may have arrived, only if that was said."""
+        """What came to nothing is due again; what may have arrived, only if that was said.
+
+        Doubt stays: that somebody wants it again does not tell what became of the first call.
+        """
         for letter in self._in("failed", "held"):
             if (in_doubt or not (letter.doubt or letter.state == "held")) and not letter.called_off:
                 letter.state, letter.due = "pending", self.now

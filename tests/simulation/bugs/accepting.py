@@ -147,7 +147,7 @@ BUGS = (
     ),
     Bug(
         name="events are marked as planned before their plan is committed",
-        seed=10,
+        seed=8,
         plant=replaced(SqliteStore, "plan", _plan_in_two),
         test="tests/unit/store/sqlite/test_store.py::test_planning_is_one_transaction",
     ),

@@ -54,13 +54,13 @@ BUGS = (
     ),
     Bug(
         name="an integration's wish for silence is not heard",
-        seed=1,
+        seed=10,
         plant=replaced(Gate, "pause", _not_heard),
         test=f"{GATE}test_silence_that_one_was_asked_for_holds_for_all",
     ),
     Bug(
         name="what is called off during a call is tried again",
-        seed=108,
+        seed=63,
         plant=_plant_forgotten_call_off,
         test=f"{STORE}test_it_gets_no_other_try",
     ),
