@@ -26,6 +26,9 @@ class Metrics:
             {"version": version("tidings")}
         )
         self._add_work()
+        self._add_calls()
+        self._add_deliveries()
+        self._add_integrations()
         self._add_state()
         self._add_http()
 
@@ -45,27 +48,6 @@ class Metrics:
             ["workflow", "state"],
             registry=self.registry,
         )
-        self.attempts = Counter(
-            "tidings_attempts",
-            "Provider calls, by outcome",
-            ["channel", "lane", "provider", "outcome"],
-            registry=self.registry,
-        )
-        self.attempt_seconds = Histogram(
-            "tidings_attempt_seconds",
-            "Time of one provider call",
-            ["channel", "lane", "provider"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._add_deliveries()
-        self.in_flight = Gauge(
-            "tidings_deliveries_in_flight",
-            "Deliveries in this worker's hands",
-            ["channel"],
-            registry=self.registry,
-        )
-        self._add_integrations()
         self.dead_letters = Counter(
             "tidings_dead_letters",
             "Bus entries buried",
@@ -81,6 +63,27 @@ class Metrics:
         self.unpublished = Counter(
             "tidings_events_unpublished",
             "Accepted events the bus could not take; they are delivered all the same",
+            registry=self.registry,
+        )
+
+    def _add_calls(self) -> None:
+        self.attempts = Counter(
+            "tidings_attempts",
+            "Provider calls, by outcome",
+            ["channel", "lane", "provider", "outcome"],
+            registry=self.registry,
+        )
+        self.attempt_seconds = Histogram(
+            "tidings_attempt_seconds",
+            "Time of one provider call",
+            ["channel", "lane", "provider"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "tidings_deliveries_in_flight",
+            "Deliveries in this worker's hands",
+            ["channel"],
             registry=self.registry,
         )
 
