@@ -23,8 +23,12 @@ from tidings.templates.template import Name, Template
 #: bytes the body of a template may have
 TEMPLATE_BYTES = 4 * 1024 * 1024
 
-TemplateKey = Annotated[str, Path(pattern=f"^{KEY}$", description="The template's key.")]
-ChannelName = Annotated[str, Path(pattern=f"^{CHANNEL}$", description="A channel, as `email`.")]
+TemplateKey = Annotated[
+    str, Path(pattern=f"^{KEY}$", description="The template's key.", examples=["order-shipped"])
+]
+ChannelName = Annotated[
+    str, Path(pattern=f"^{CHANNEL}$", description="A channel, as `email`.", examples=["sms"])
+]
 Tag = Annotated[str, pydantic.Field(max_length=35, json_schema_extra={"pattern": LOCALE})]
 Locale = Annotated[
     Tag | SkipJsonSchema[None],
