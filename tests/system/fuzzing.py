@@ -33,6 +33,9 @@ ITEM = Message(
     workflow="order-arrived",
 )
 
+#: the id of a key in the document's example: it stands for that of a true key, drawn at random
+KEY_ID = "k7pmv2xq"
+
 #: an event of that user, whose notification the document's examples name
 EVENT_ID = "019aaf3e-6a00-7000-8000-000000000001"
 
@@ -78,6 +81,7 @@ class WholeApi:
     def __init__(self) -> None:
         self._app: ASGIApp | None = None
         self._key: keys.NewKey | None = None
+        self._other: keys.NewKey | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -90,21 +94,24 @@ class WholeApi:
         async with FakeSystem(register_rate="off") as system:
             self._app = create_app(system.services)
             self._key = await system.services.keys.create("fuzz", [keys.Scope.ADMIN], by="tests")
+            self._other = await system.services.keys.create("old", [keys.Scope.READ], by="tests")
             await _furnish(system.services)
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _from_here(self, scope: Scope) -> Scope:
-        """The request with its true key, which no request may revoke."""
+        """The request with its true key, which no request may revoke, and that of the example."""
         assert self._key is not None
+        assert self._other is not None
         token, path = f"Bearer {self._key.token}", str(scope["path"])
         headers = [
             (name, token.encode() if value == STAND_IN.encode() else value)
             for name, value in scope["headers"]
         ]
         spared = path.replace(self._key.key.id, "aaaaaaaa")
-        return {**scope, "client": ("127.0.0.1", 1), "headers": headers, "path": spared}
+        meant = spared.replace(KEY_ID, self._other.key.id)
+        return {**scope, "client": ("127.0.0.1", 1), "headers": headers, "path": meant}
 
 
 async def _furnish(services: System) -> None:

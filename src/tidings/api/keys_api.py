@@ -17,7 +17,10 @@ from tidings.core.errors import InvalidInput
 from tidings.core.keys import ApiKey, Scope
 from tidings.core.text import LINE
 
-KeyId = Annotated[str, Path(alias="id", pattern="^[a-z2-7]{8}$", description="The key's id.")]
+KeyId = Annotated[
+    str,
+    Path(alias="id", pattern="^[a-z2-7]{8}$", description="The key's id.", examples=["k7pmv2xq"]),
+]
 EntryId = Annotated[
     str,
     pydantic.Field(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"),

@@ -43,6 +43,7 @@ EventId = Annotated[
     str,
     Path(
         description="The id you gave the event, or the one you were given.",
+        examples=["019aaf3e-6a00-7000-8000-000000000001"],
         json_schema_extra={"pattern": VISIBLE},
     ),
 ]

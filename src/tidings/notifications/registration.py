@@ -13,13 +13,20 @@ from tidings.notifications.bodies import Email, Locale, Name, RegisterBody
 #: fields a query may have, wrong ones included
 _MOST_FIELDS = 10
 
+
+def _schema(kind: object) -> dict[str, object]:
+    """Without examples: the body has them, and both at once are refused."""
+    schema = pydantic.TypeAdapter(kind).json_schema()
+    return {name: value for name, value in schema.items() if name != "examples"}
+
+
 QUERY = [
     {
         "name": name,
         "in": "query",
         "required": False,
         "description": f"{what} Instead of a body.",
-        "schema": pydantic.TypeAdapter(kind).json_schema(),
+        "schema": _schema(kind),
     }
     for name, kind, what in (
         ("email", Email, "The address; write a + in it as %2B."),
