@@ -116,7 +116,7 @@ STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
     ),
     "due_events": (DUE_EVENTS, [_NO_SHIFT, str(BATCH)], "events_due"),
     "due_notifications": (DUE_NOTIFICATIONS, [_NO_SHIFT, str(BATCH)], "notifications_due"),
-    "reread": (REREAD, [f"({ids('d')})[1]", "1"], "deliveries_pkey"),
+    "reread": (REREAD, [ids("d"), each("1", "integer")], "deliveries_pkey"),
     "beat": (
         BEAT,
         [_NO_SHIFT, "'10 s'::interval", ids("d"), each("1", "integer")],

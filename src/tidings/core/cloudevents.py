@@ -1,5 +1,6 @@
 """The CloudEvents 1.0 JSON envelope, as it stands in a bus entry's field `event`."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +9,8 @@ import orjson
 
 from tidings.core.errors import InvalidInput
 from tidings.core.models import Event
+
+_CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 def encode(event: Event) -> bytes:
@@ -55,7 +58,7 @@ def _text(envelope: Mapping[str, Any], name: str) -> str:
     value = envelope.get(name)
     if not isinstance(value, str) or not value or len(value) > 255:
         raise InvalidInput(f"{name} must be a text of 1 to 255 characters", field=name)
-    if any(ord(character) < 32 for character in value):
+    if _CONTROL.search(value):
         raise InvalidInput(f"{name} must not hold control characters", field=name)
     return value
 

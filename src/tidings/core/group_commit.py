@@ -64,6 +64,11 @@ class GroupCommit(Generic[Item, Result]):
         """What is being committed at this moment."""
         return [entry.item for entry in self._batch]
 
+    @property
+    def lag(self) -> float:
+        """Seconds that what comes next has waited for its commit; 0 where nothing waits."""
+        return asyncio.get_running_loop().time() - self._waiting[0].since if self._waiting else 0.0
+
     async def submit(self, item: Item) -> Result:
         """Commit one item with whatever else waits.
 

@@ -207,8 +207,8 @@ class Store(Protocol):
         """
         ...
 
-    async def reread(self, claimed: Claimed) -> Claimed | None:
-        """What is in hand as it stands now, with its user; None where it is not any more."""
+    async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:
+        """What is in hand as it stands now, with its user; None for what is not any more."""
         ...
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:

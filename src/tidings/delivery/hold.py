@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tidings.core.errors import Unavailable
+from tidings.core.group_commit import GroupCommit
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, ClaimRequest, ClaimResult
 
 #: seconds for which what was read with the claim is as good as read now
 _FRESH_SECONDS = 0.05
+#: seconds between two readings: those asked for meanwhile go together
+_BREATH = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class Hold:
         self._beat_seconds = beat_seconds
         self._quiet_log = quiet_log
         self._held: dict[str, _Held] = {}
+        self._readings = GroupCommit[Claimed, Claimed | None](store.reread, breath=_BREATH)
         self._outage = False
 
     async def claim(self, request: ClaimRequest) -> ClaimResult:
@@ -76,7 +80,7 @@ class Hold:
         """
         held = self._held.get(claimed.id)
         if held is not None and _now() - held.read >= _FRESH_SECONDS:
-            again = await self._store.reread(held.claimed)
+            again = await self._readings.submit(held.claimed)
             return again if self.is_sure(claimed) else None
         return claimed if self.is_sure(claimed) else None
 

@@ -14,7 +14,7 @@ Count = Callable[[int], Awaitable[int]]
 """How many rows wait, counted up to that many."""
 
 #: seconds between two counts at least, and the part of a core that counting may take
-FRESH, _SHARE = 1.0, 0.02
+FRESH, _SHARE = 1.0, 0.1
 #: seconds that a request waits for a count before it is refused
 _PATIENCE = 0.25
 #: seconds after which a caller may be told to ask again
@@ -33,10 +33,15 @@ class Level:
     #: rows a second that were finished; endless until two counts tell
     drained: float = math.inf
 
-    def after(self, waiting: int, *, at: float, admitted: int) -> "Level":
-        """The next level: of what waited and what was let in, the rest is what was finished."""
-        finished = self.waiting + admitted - waiting
+    def after(self, waiting: int, *, at: float, stored: int) -> "Level":
+        """The next level: of what waited and what was stored, the rest is what was finished."""
+        finished = self.waiting + stored - waiting
         return Level(waiting=waiting, at=at, drained=max(finished, 0) / max(at - self.at, 0.001))
+
+    def expected(self, at: float) -> int:
+        """What waits at a later time if it goes away as quickly as it did."""
+        finished = (at - self.at) * self.drained if math.isfinite(self.drained) else 0
+        return max(self.waiting - int(finished), 0)
 
     def seconds_until(self, room: int) -> float:
         """When `room` more will have been finished, by what was seen."""
@@ -48,7 +53,8 @@ class Admission:
     """Lets work in until `limit` rows wait; what is critical, until twice as many do.
 
     Rows are counted at most once a second, and more rarely where a count is dear. What this process
-    let in since then is added; what other processes let in meanwhile shows in the next count.
+    let in since then is added, and what was likely finished taken off, so that room is given bit by
+    bit; what other processes let in meanwhile shows in the next count.
     """
 
     def __init__(self, *, limit: int, count: Count, metrics: Metrics, fresh: float = FRESH) -> None:
@@ -57,12 +63,18 @@ class Admission:
         self._count = count
         self._metrics = metrics
         self._level: Level | None = None
-        self._admitted = 0
+        #: let in, and not known to be stored or not; stored since the last count began
+        self._storing = self._stored = 0
         self._counting: asyncio.Task[None] | None = None
         self._next_count = 0.0
 
     async def admit(self, *, critical: bool = False) -> None:
-        """Let one piece of work in. Raises Overloaded, with when to ask again."""
+        """Let one piece of work in, until `end`. Raises Overloaded, with when to ask again."""
+        await self.check(critical=critical)
+        self._storing += 1
+
+    async def check(self, *, critical: bool = False) -> None:
+        """Raise Overloaded, with when to ask again, where nothing would be let in now."""
         most = self._limit * (CRITICAL_FACTOR if critical else 1)
         self._count_if_due()
         if self._counting is not None and self._excess(most) >= 0:
@@ -73,11 +85,11 @@ class Admission:
                 f"{most} or more wait to be planned or sent: nothing was stored, ask again later",
                 retry_after=self._level.seconds_until(self._excess(most) + 1),
             )
-        self._admitted += 1
 
-    def give_back(self) -> None:
-        """What was let in came to nothing: a repeat, or refused for another reason."""
-        self._admitted -= 1
+    def end(self, *, stored: bool) -> None:
+        """What was let in is stored, or came to nothing: a repeat, or refused for a reason."""
+        self._storing -= 1
+        self._stored += stored
 
     async def aclose(self) -> None:
         """End a count that is under way."""
@@ -88,17 +100,19 @@ class Admission:
 
     def _excess(self, most: int) -> int:
         """How much more than `most` waits, negative where there is room; 0 before any count."""
-        return 0 if self._level is None else self._level.waiting + self._admitted - most
+        if self._level is None:
+            return 0
+        return self._level.expected(time.monotonic()) + self._storing + self._stored - most
 
     def _count_if_due(self) -> None:
         if self._counting is None and time.monotonic() >= self._next_count:
             self._counting = asyncio.create_task(self._take_count(), name="backlog-count")
 
     async def _take_count(self) -> None:
-        began, admitted = time.monotonic(), self._admitted
+        began, stored = time.monotonic(), self._stored
         try:
             waiting = await self._count(CRITICAL_FACTOR * self._limit)
-            self._note(waiting, at=began, admitted=admitted)
+            self._note(waiting, at=began, stored=stored)
         except TidingsError:
             return  # the last level holds; that the database is away, storing will tell
         finally:
@@ -106,8 +120,8 @@ class Admission:
             self._next_count = began + max(self._fresh, took / _SHARE)
             self._counting = None
 
-    def _note(self, waiting: int, *, at: float, admitted: int) -> None:
-        known = self._level or Level(waiting=waiting, at=at)
-        first = self._level is None
-        self._level = known if first else known.after(waiting, at=at, admitted=admitted)
-        self._admitted -= admitted
+    def _note(self, waiting: int, *, at: float, stored: int) -> None:
+        before = self._level
+        now = Level(waiting=waiting, at=at)
+        self._level = now if before is None else before.after(waiting, at=at, stored=stored)
+        self._stored -= stored

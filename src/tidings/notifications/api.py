@@ -140,6 +140,7 @@ def _add_events(router: APIRouter, intake: Intake) -> None:
     async def trigger_many(request: Request) -> Response:
         key = idempotency_key(request)
         body = await read_body(request, BulkBody, limit=BULK_BYTES)
+        await intake.check_bulk(str(raw.get("type")) for raw in body.events)
         items = [_item(raw, index, key) for index, raw in enumerate(body.events)]
         results = await _trigger_all(intake, items)
         replayed = all(isinstance(each, AcceptedEvent) and each.replayed for each in results)

@@ -1,7 +1,7 @@
 """Intake: everything that asks for something comes in here, and is durable before the answer."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -31,6 +31,8 @@ from tidings.notifications.workflows import WorkflowService
 _BREATH = 0.002
 #: seconds a request waits for its commit to begin, and for one under way to end
 _PATIENCE, _LONGEST = 1.0, 5.0
+#: seconds that what comes next has waited for its commit, above which no bulk is taken
+_BULK_LAG = 0.25
 
 _log = get_logger("intake")
 
@@ -132,6 +134,19 @@ class Intake:
         acceptance = self._composer.event(request, event_id=self._ids.new(), now=self._clock.now())
         return await self._accept(acceptance)
 
+    async def check_bulk(self, types: Iterable[str]) -> None:
+        """Raise what a bulk of events of these types would meet as a whole, before any work on it.
+
+        Else the work on what is refused takes the time of what is accepted.
+        """
+        critical = not (await self._workflows.recent()).critical_types.isdisjoint(types)
+        await self._admission.check(critical=critical)
+        if not critical and self._group.lag > _BULK_LAG:
+            self._metrics.refused.labels(reason="queue").inc()
+            raise Unavailable(
+                "more is asked for than can be stored: nothing was stored, ask again later"
+            )
+
     async def trigger_many(
         self, requests: Sequence[EventRequest]
     ) -> list[AcceptedEvent | TidingsError]:
@@ -185,8 +200,7 @@ class Intake:
             result = await self._store_soon(acceptance)
             stored = result.status is AcceptStatus.STORED
         finally:
-            if not stored:
-                self._admission.give_back()
+            self._admission.end(stored=stored)
         return _accepted(result, acceptance)
 
     async def _store_soon(self, acceptance: Acceptance) -> Accepted:

@@ -54,7 +54,16 @@ async def test_what_came_to_nothing_takes_no_room() -> None:
     door = admission(Rows(waiting=9))
     await door.admit()
 
-    door.give_back()
+    door.end(stored=False)
+
+    assert await admitted(door, 2) == 1
+
+
+async def test_what_is_stored_takes_room_until_it_is_counted() -> None:
+    door = admission(Rows(waiting=8))
+    await door.admit()
+
+    door.end(stored=True)
 
     assert await admitted(door, 2) == 1
 
@@ -101,7 +110,7 @@ async def test_a_slow_count_delays_nobody_who_is_let_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "admitted", "after", "room", "seconds"),
+    ("before", "stored", "after", "room", "seconds"),
     [
         (1_000, 0, 900, 50, SOONEST),
         (1_000, 0, 900, 500, 5.0),
@@ -112,12 +121,25 @@ async def test_a_slow_count_delays_nobody_who_is_let_in() -> None:
     ],
 )
 def test_when_to_ask_again_follows_from_how_much_was_finished(
-    before: int, admitted: int, after: int, room: int, seconds: float
+    before: int, stored: int, after: int, room: int, seconds: float
 ) -> None:
-    level = Level(waiting=before, at=10.0).after(after, at=11.0, admitted=admitted)
+    level = Level(waiting=before, at=10.0).after(after, at=11.0, stored=stored)
 
     assert level.seconds_until(room) == seconds
 
 
 def test_before_anything_was_seen_it_is_worth_asking_soon() -> None:
     assert Level(waiting=1_000, at=0.0).seconds_until(1_000) == SOONEST
+
+
+@pytest.mark.parametrize(("at", "expected"), [(11.0, 900), (11.5, 850), (20.5, 0), (60.0, 0)])
+def test_between_two_counts_as_much_is_expected_to_be_finished_as_before(
+    at: float, expected: int
+) -> None:
+    level = Level(waiting=1_000, at=10.0).after(900, at=11.0, stored=0)
+
+    assert level.expected(at) == expected
+
+
+def test_before_two_counts_told_nothing_is_expected_to_be_finished() -> None:
+    assert Level(waiting=1_000, at=0.0).expected(60.0) == 1_000

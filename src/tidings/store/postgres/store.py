@@ -95,8 +95,8 @@ class PostgresStore:
         shift = self._clock.shift
         return await self._database.use(lambda to: claim(to, shift, request))
 
-    async def reread(self, claimed: Claimed) -> Claimed | None:
-        """What is in hand as it stands now, with its user; None where it is not any more."""
+    async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:
+        """What is in hand as it stands now, with its user; None for what is not any more."""
         return await self._database.use(lambda to: reread(to, claimed))
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:

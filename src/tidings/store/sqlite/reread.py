@@ -1,23 +1,35 @@
-"""Reading again, right before a call, what a claim read a while ago."""
+"""Reading again, right before the calls, what a claim read a while ago."""
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tidings.core.models import Recipient
 from tidings.core.work import Claimed
 from tidings.store.sqlite.recipients import read_recipients
-from tidings.store.sqlite.rows import fetch
+from tidings.store.sqlite.rows import batch, fetch
 
 _REREAD = """
-SELECT user_id, cancelled_at IS NOT NULL AS cancelled
-FROM deliveries WHERE id = :id AND epoch = :epoch AND +state = 'sending'
+SELECT deliveries.id, epoch, user_id, cancelled_at IS NOT NULL AS cancelled
+FROM json_each(:rows) AS item, deliveries
+WHERE deliveries.id = item.value->>0 AND epoch = item.value->>1 AND +state = 'sending'
 """
 
 
-def reread(connection: sqlite3.Connection, _now: int, claimed: Claimed) -> Claimed | None:
-    """What is in hand as it stands now; None where it is not any more."""
-    rows = fetch(connection, _REREAD, {"id": claimed.id, "epoch": claimed.epoch})
-    if not rows:
+def reread(
+    connection: sqlite3.Connection, _now: int, claimed: Sequence[Claimed]
+) -> list[Claimed | None]:
+    """What is in hand as it stands now; None for what is not any more."""
+    rows = fetch(connection, _REREAD, {"rows": batch([(each.id, each.epoch) for each in claimed])})
+    found = {(row["id"], row["epoch"]): row for row in rows}
+    recipients = read_recipients(connection, [row["user_id"] for row in rows])
+    return [_as_it_stands(each, found.get((each.id, each.epoch)), recipients) for each in claimed]
+
+
+def _as_it_stands(
+    claimed: Claimed, row: sqlite3.Row | None, recipients: Mapping[str, Recipient]
+) -> Claimed | None:
+    if row is None:
         return None
-    user_id = rows[0]["user_id"]
-    recipient = read_recipients(connection, [user_id]).get(user_id)
-    return replace(claimed, cancelled=bool(rows[0]["cancelled"]), recipient=recipient)
+    recipient = recipients.get(row["user_id"])
+    return replace(claimed, cancelled=bool(row["cancelled"]), recipient=recipient)

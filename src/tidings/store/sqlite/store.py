@@ -89,8 +89,8 @@ class SqliteStore:
         held = _microseconds(request.lease)
         return await self._transact(lambda to, now: claim(to, now, held, request))
 
-    async def reread(self, claimed: Claimed) -> Claimed | None:
-        """What is in hand as it stands now, with its user; None where it is not any more."""
+    async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:
+        """What is in hand as it stands now, with its user; None for what is not any more."""
         return await self._transact(lambda to, now: reread(to, now, claimed))
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:

@@ -1,10 +1,18 @@
 """Reading again what is in hand: what changed since the claim is seen before the call."""
 
+from dataclasses import replace
+
 from tidings.core.ports import Store
 from tidings.notifications.cancelling import Cancelling
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import StoreCase
-from tidings.testing.store_contract.given import LEASE, add_delivery, claim_one, delete_users
+from tidings.testing.store_contract.given import (
+    LEASE,
+    add_delivery,
+    claim,
+    claim_one,
+    delete_users,
+)
 from tidings.testing.store_contract.settle import sent, to_retry
 from tidings.users.people import Preference
 from tidings.users.service import UserService
@@ -17,7 +25,7 @@ class RereadContract(StoreCase):
         await add_delivery(store)
         claimed = await claim_one(store)
 
-        assert await store.reread(claimed) == claimed
+        assert await store.reread([claimed]) == [claimed]
 
     async def test_an_opt_out_since_the_claim_is_seen(
         self, store: Store, clock: MovableClock
@@ -27,7 +35,7 @@ class RereadContract(StoreCase):
         off = Preference(workflow="*", channel="*", enabled=False)
         await UserService(store, clock=clock).set_preferences("ada", [off])
 
-        again = await store.reread(claimed)
+        (again,) = await store.reread([claimed])
 
         assert again is not None
         assert again.recipient is not None
@@ -41,7 +49,7 @@ class RereadContract(StoreCase):
         claimed = await claim_one(store)
         await Cancelling(store, clock=clock).by(event_id=event.id)
 
-        again = await store.reread(claimed)
+        (again,) = await store.reread([claimed])
 
         assert again is not None
         assert again.cancelled
@@ -51,7 +59,7 @@ class RereadContract(StoreCase):
         claimed = await claim_one(store)
         await delete_users(store)
 
-        again = await store.reread(claimed)
+        (again,) = await store.reread([claimed])
 
         assert again is not None
         assert again.recipient is None
@@ -62,14 +70,26 @@ class RereadContract(StoreCase):
         await add_delivery(store)
         first = await claim_one(store)
         await store.settle([await to_retry(store, first)])
-        assert await store.reread(first) is None
+        assert await store.reread([first]) == [None]
 
         clock.advance(seconds=61)
         second = await claim_one(store)
         clock.advance(seconds=LEASE + 1)
         third = await claim_one(store)
-        assert await store.reread(second) is None
-        assert await store.reread(third) is not None
+        assert await store.reread([second, third]) == [None, third]
 
         await store.settle([await sent(store, third)])
-        assert await store.reread(third) is None
+        assert await store.reread([third]) == [None]
+
+    async def test_each_of_many_has_its_own_answer_in_the_order_asked(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        events = [await add_delivery(store) for _ in range(3)]
+        by_event = {each.event.id: each for each in await claim(store)}
+        first, second, third = (by_event[event.id] for event in events)
+        await Cancelling(store, clock=clock).by(event_id=second.event.id)
+        await store.settle([await sent(store, third)])
+
+        again = await store.reread([third, second, first])
+
+        assert again == [None, replace(second, cancelled=True), first]
