@@ -52,7 +52,7 @@ def fleet(tmp_path: Path, postgres_url: str, redis_url: str) -> Iterator[Fleet]:
         "TIDINGS_BACKLOG_LIMIT": str(max(LIMIT, 10 * FLOOD)),
     }
     with Fleet(tmp_path, settings) as fleet:
-        crew.start(fleet, crew.crew())
+        crew.start(fleet, crew.crew(channel=2))
         yield fleet
 
 

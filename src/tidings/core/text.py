@@ -16,4 +16,6 @@ _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 def is_one_line(text: str) -> bool:
     """Whether text has neither line ends nor control characters, in any script."""
+    if text.isprintable():
+        return True
     return not any(unicodedata.category(character) in _REFUSED for character in text)

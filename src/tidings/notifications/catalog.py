@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tidings.notifications.workflow import Workflow
 from tidings.templates.catalog import TemplateCatalog
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WorkflowSet:
     """The published workflows at one moment."""
 
@@ -15,7 +16,7 @@ class WorkflowSet:
     definitions: int
     published: tuple[Workflow, ...]
 
-    @property
+    @cached_property
     def critical_types(self) -> frozenset[str]:
         """The types of events a critical workflow listens to."""
         return frozenset(workflow.on for workflow in self.published if workflow.critical)

@@ -21,7 +21,7 @@ from tidings.core.logs import get_logger
 from tidings.core.metrics import Metrics
 from tidings.core.models import USER_CHANNEL, Event, Lane
 from tidings.core.ports import EventBus, Store
-from tidings.core.work import Acceptance, Accepted, AcceptStatus
+from tidings.core.work import Acceptance, Accepted, AcceptStatus, IdempotencyRecord
 from tidings.notifications.admission import Admission
 from tidings.notifications.publisher import Publisher
 from tidings.notifications.requests import Composer, EventRequest
@@ -193,8 +193,10 @@ class Intake:
         await self._publisher.aclose()
 
     async def _accept(self, acceptance: Acceptance) -> AcceptedEvent:
-        acceptance = replace(acceptance, lane=await self._lane(acceptance))
-        await self._admission.admit(critical=acceptance.lane is Lane.CRITICAL)
+        lane = await self._lane(acceptance)
+        if lane is not acceptance.lane:
+            acceptance = replace(acceptance, lane=lane)
+        await self._admission.admit(critical=lane is Lane.CRITICAL)
         stored = False
         try:
             result = await self._store_soon(acceptance)
@@ -210,13 +212,18 @@ class Intake:
             self._metrics.refused.labels(reason="queue").inc()
             raise
         except Unavailable:
-            if any(_repeats(acceptance, other) for other in self._group.under_way):
+            if acceptance.idempotency and self._is_being_stored(acceptance.idempotency):
                 raise InProgress(
                     "a request with this Idempotency-Key is being stored at this moment: ask "
                     "again for its answer"
                 ) from None
             self._metrics.refused.labels(reason="database").inc()
             raise
+
+    def _is_being_stored(self, record: IdempotencyRecord) -> bool:
+        """Whether a request under the same key is part of the commit under way."""
+        others = [each.idempotency for each in self._group.under_way]
+        return any(other and other is not record and other.key == record.key for other in others)
 
     async def _commit(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
         """Store, count and publish together: whoever asked may be gone by now."""
@@ -235,12 +242,6 @@ class Intake:
     async def _lane(self, acceptance: Acceptance) -> Lane:
         critical = (await self._workflows.recent()).critical_types
         return Lane.CRITICAL if acceptance.event.type in critical else acceptance.lane
-
-
-def _repeats(acceptance: Acceptance, other: Acceptance) -> bool:
-    """Whether two requests came under one key."""
-    one, two = acceptance.idempotency, other.idempotency
-    return acceptance is not other and one is not None and two is not None and one.key == two.key
 
 
 def _accepted(result: Accepted, acceptance: Acceptance) -> AcceptedEvent:

@@ -2,9 +2,10 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 import pydantic
@@ -176,6 +177,13 @@ class Workflow(Definition):
 
     key: Key
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, changed as `update` says; what was worked out before is worked out anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in ("version", "policy"):
+            copied.__dict__.pop(name, None)
+        return copied
+
     @property
     def content(self) -> dict[str, Any]:
         """What is kept: fields that came later only where they say something.
@@ -185,13 +193,13 @@ class Workflow(Definition):
         unsaid = {"on_unknown"} if self.on_unknown == "retry" else set()
         return self.model_dump(mode="json", exclude_none=True, exclude=unsaid)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """A hash of the content: the same content, the same version."""
         content = orjson.dumps(self.content, option=orjson.OPT_SORT_KEYS)
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 
-    @property
+    @cached_property
     def policy(self) -> SendPolicy:
         """What each of its deliveries is told to do when sending goes wrong."""
         if self.on_unknown == "retry" and self.retry is None:

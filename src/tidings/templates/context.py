@@ -84,7 +84,7 @@ def _plain(value: Any, place: str, depth: int) -> Any:
         return value
     if depth == 0:
         raise TemplateError(f"{place}: lies more than {DEPTH_LIMIT} levels deep")
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # a dict is known for one at once
         return _object(value, place, depth - 1)
     if isinstance(value, list | tuple):
         kind = _ListWithNulls if None in value else _List

@@ -44,6 +44,19 @@ def test_our_own_uuids_stand_for_themselves_and_all_else_is_hashed() -> None:
     assert event_key("shop", "order-1") != event_key("shop2", "order-1")
 
 
+@given(st.text(), st.text())
+def test_what_is_hashed_is_a_uuid5_of_one_namespace(source: str, event_id: str) -> None:
+    namespace = uuid.UUID("5d0a3c1e-6f0b-5c8e-9d6b-2f1f6b7f0c11")
+
+    assert event_key(source, event_id) == str(uuid.uuid5(namespace, f"{source}\x00{event_id}"))
+
+
+def test_an_id_derived_once_is_derived_for_ever() -> None:
+    parent = "019aaf3e-6a00-7000-8000-000000000001"
+
+    assert derived(parent, "welcome", "ada") == "019aaf3e-6a00-8eaf-8b1a-4dae47f5b132"
+
+
 def test_a_users_id_depends_on_the_key_and_shows_nothing_of_the_address() -> None:
     user_id = address_user_id(b"k1", "ana@example.com")
 

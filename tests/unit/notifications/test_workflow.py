@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidings.core.policy import USUAL, OnUnknown
 from tidings.notifications.builtin import BUILT_IN
 from tidings.notifications.workflow import ChannelStep, Delay, Email, Retry, Workflow
 
@@ -141,3 +142,13 @@ def test_the_built_in_workflows_are_the_welcome_and_the_direct_message() -> None
         ("welcome", "REGISTERED_USER", True),
         ("direct", "DIRECT_MESSAGE", False),
     }
+
+
+def test_a_changed_copy_has_a_version_and_a_policy_of_its_own() -> None:
+    first = Workflow(key="hello", on="HELLO", steps=[Email("hello")])
+    assert first.policy == USUAL
+
+    other = first.model_copy(update={"on_unknown": "hold"})
+
+    assert other.version != first.version
+    assert other.policy.on_unknown is OnUnknown.HOLD
