@@ -18,7 +18,8 @@ from tidings.core.ports import Received
 from tidings.core.process import run_until_signal
 from tidings.core.quiet_log import QuietLog
 from tidings.service import open_service
-from tidings.wiring import ANALYTICS_GROUP, System
+from tidings.system import System
+from tidings.wiring import ANALYTICS_GROUP
 
 #: what changes the figures
 NEWS = frozenset({REGISTERED_USER, DELIVERIES_SETTLED})

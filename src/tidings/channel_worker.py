@@ -10,7 +10,7 @@ from tidings.core.models import BELL_CHANNEL
 from tidings.core.process import run_until_signal
 from tidings.core.quiet_log import QuietLog
 from tidings.service import open_service
-from tidings.wiring import System
+from tidings.system import System
 
 _log = get_logger("channel-worker")
 

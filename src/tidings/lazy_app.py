@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidings.core.errors import TidingsError
 from tidings.service import start_service
-from tidings.wiring import System, open_system
+from tidings.system import System
+from tidings.wiring import open_system
 
 
 class LazyApp:

@@ -22,11 +22,11 @@ from tidings.notifications.cancel_api import cancel_router
 from tidings.notifications.dead_letters_api import dead_letters_router
 from tidings.notifications.timeline_api import timeline_router
 from tidings.service import guard, open_service, readiness
+from tidings.system import System
 from tidings.templates.api import templates_router
 from tidings.users.api import users_router
 from tidings.users.suppressions_api import suppressions_router
 from tidings.web.pages import pages_router
-from tidings.wiring import System
 
 DESCRIPTION = "Takes events, decides whom to tell what, on which channel and when, and says why."
 

@@ -28,7 +28,8 @@ from tidings.notifications.builtin import WELCOME
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.planner import plan_event
 from tidings.service import open_service
-from tidings.wiring import NOTIFICATION_GROUP, System
+from tidings.system import System
+from tidings.wiring import NOTIFICATION_GROUP
 
 _log = get_logger("notification-worker")
 

@@ -16,7 +16,8 @@ from tidings.api.server import listen, origin, serving
 from tidings.core.errors import ConfigurationError
 from tidings.core.logs import configure_logs, get_logger
 from tidings.settings import Settings
-from tidings.wiring import System, load_settings, open_system
+from tidings.system import System
+from tidings.wiring import load_settings, open_system
 
 _log = get_logger("service")
 

@@ -6,14 +6,10 @@ What is not picked is not imported: the one process on SQLite starts without asy
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from tidings.analytics.service import AnalyticsService
 from tidings.api.audit import AuditLog
-from tidings.api.keyring import Keyring
 from tidings.api.keys import KeyService
-from tidings.api.sessions import Sessions
 from tidings.channels.email.addresses import sender
 from tidings.channels.integrations import load_integration
 from tidings.channels.registry import ProviderPorts, installed_providers
@@ -28,62 +24,24 @@ from tidings.core.ports import EventBus, SharedState, Store
 from tidings.core.quiet_log import QuietLog
 from tidings.delivery.pace import Pace
 from tidings.delivery.retry import exponential
-from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
 from tidings.notifications import workflow_rows
 from tidings.notifications.admission import Admission
-from tidings.notifications.dead_letters import DeadLetterService
-from tidings.notifications.intake import Intake
-from tidings.notifications.service import NotificationService
 from tidings.notifications.workflow import Workflow
 from tidings.notifications.workflows import WorkflowService
 from tidings.settings import Settings, read_settings
 from tidings.store.backlog import Backlog
-from tidings.store.dead_letters import DeadLetters
 from tidings.store.outbox import Outbox
 from tidings.store.retention import Retention
+from tidings.system import Parts, System, assemble
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
-from tidings.users.suppressions import SuppressionService
 
 NOTIFICATION_GROUP = "notification"
 ANALYTICS_GROUP = "analytics"
 
 Waiting = Callable[[str], None]
 """Told what keeps a start waiting, as often as it is tried again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class System:
-    """All services of one process, on the implementations its settings ask for."""
-
-    settings: Settings
-    clock: Clock
-    ids: Ids
-    metrics: Metrics
-    store: Store
-    backlog: Backlog
-    retention: Retention
-    bus: EventBus
-    users: UserService
-    suppressions: SuppressionService
-    templates: TemplateService
-    workflows: WorkflowService
-    intake: Intake
-    notifications: NotificationService
-    delivery: DeliveryService
-    inbox: InboxService
-    analytics: AnalyticsService
-    keys: KeyService
-    keyring: Keyring
-    sessions: Sessions
-    audit: AuditLog
-    outbox: Outbox
-    dead_letters: DeadLetterService
-    #: channel → its integrations, in order
-    providers: Mapping[str, Sequence[Integration]]
-    #: set when the process is to end; open streams end with it
-    stopping: asyncio.Event
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -155,84 +113,45 @@ async def _build(
     stack: AsyncExitStack,
 ) -> System:
     metrics, ids = Metrics(), Ids()
-    bus = _open_bus(settings, metrics, clock)
-    stack.push_async_callback(bus.aclose)
+    bus, shared = _open_bus(settings, metrics, clock), _open_shared_state(settings, clock)
     outbox = Outbox(store, clock=clock, ids=ids)
-    stack.push_async_callback(outbox.aclose)
     users = UserService(store, clock=clock)
     inbox = InboxService(store, clock=clock, users=users)
-    stack.push_async_callback(inbox.aclose)
+    for each in (bus, outbox, inbox, shared):
+        stack.push_async_callback(each.aclose)
     ports = ProviderPorts(
         outbox=outbox, feed=inbox.add, email_from=settings.email_from, clock=clock
     )
     providers = _load_providers(settings, ports, stack)
-    shared = _open_shared_state(settings, clock)
-    stack.push_async_callback(shared.aclose)
     templates = TemplateService(store, clock=clock, needed_by=workflow_rows.needing)
-    workflows = WorkflowService(store, clock=clock, templates=templates)
     backlog = Backlog(store, metrics=metrics, channels=tuple(providers))
-    intake = Intake(
-        store=store,
-        bus=bus,
-        workflows=workflows,
-        admission=Admission(limit=settings.backlog_limit, count=backlog.waiting, metrics=metrics),
-        clock=clock,
-        ids=ids,
-        metrics=metrics,
-        bus_channels=settings.bus_channels,
-    )
-    stack.push_async_callback(intake.aclose)
-    keyring = Keyring(store, clock=clock)
-    audit = AuditLog(store, clock=clock, ids=ids)
-    return System(
-        settings=settings,
-        clock=clock,
-        ids=ids,
-        metrics=metrics,
-        store=store,
-        backlog=backlog,
-        retention=Retention(store),
-        bus=bus,
-        users=users,
-        suppressions=SuppressionService(store, clock=clock),
-        templates=templates,
-        workflows=workflows,
-        intake=intake,
-        notifications=NotificationService(
-            store=store,
-            bus=bus,
-            workflows=workflows,
-            templates=templates,
+    system = assemble(
+        Parts(
+            settings=settings,
             clock=clock,
             ids=ids,
             metrics=metrics,
-        ),
-        delivery=DeliveryService(
             store=store,
+            backlog=backlog,
+            retention=Retention(store),
             bus=bus,
-            templates=templates,
             shared=shared,
-            integrations=providers,
+            users=users,
+            inbox=inbox,
+            outbox=outbox,
+            templates=templates,
+            workflows=WorkflowService(store, clock=clock, templates=templates),
+            providers=providers,
+            admission=Admission(
+                limit=settings.backlog_limit, count=backlog.waiting, metrics=metrics
+            ),
             retry=exponential(),
-            metrics=metrics,
-            clock=clock,
-            ids=ids,
-            reject_address=users.reject_address,
             pace=_pace(settings),
-        ),
-        inbox=inbox,
-        analytics=AnalyticsService(store, clock=clock),
-        keys=KeyService(store, clock=clock, changed=keyring.forget),
-        keyring=keyring,
-        sessions=Sessions(store.installation.address_key),
-        audit=audit,
-        outbox=outbox,
-        dead_letters=DeadLetterService(
-            DeadLetters(store, clock=clock), intake=intake, audit=audit, clock=clock
-        ),
-        providers=providers,
-        stopping=stopping,
+            stopping=stopping,
+        )
     )
+    stack.push_async_callback(system.intake.aclose)
+    return system
 
 
 async def _publish(system: System, workflows: Sequence[Workflow], waiting: Waiting | None) -> None:

@@ -20,7 +20,8 @@ from tests.faults.registrations import addresses, register_all
 from tidings.core.errors import Unavailable
 from tidings.core.ports import Store
 from tidings.store.schema import deliveries
-from tidings.wiring import System, load_settings, open_system
+from tidings.system import System
+from tidings.wiring import load_settings, open_system
 
 #: planning transactions that are broken off
 ABORTS, NUMBER = extent(20, 500), 50

@@ -15,7 +15,8 @@ from tidings.notification_worker import NotificationWorker
 from tidings.notifications.workflow import Email, Workflow
 from tidings.settings import Settings
 from tidings.store import schema
-from tidings.wiring import System, open_system
+from tidings.system import System
+from tidings.wiring import open_system
 
 WAITING = extent(3_000, 1_000_000)
 CRITICAL = extent(20, 200)

@@ -16,8 +16,8 @@ from tidings.core.errors import InProgress, NotFound, Unavailable
 from tidings.core.models import DIRECT_MESSAGE, REGISTERED_USER, USER_CHANNEL, Event
 from tidings.notifications.intake import AcceptedEvent
 from tidings.store.schema import addresses, preferences, users
+from tidings.system import System
 from tidings.users.people import Preference
-from tidings.wiring import System
 
 Result = TypeVar("Result")
 

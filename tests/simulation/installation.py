@@ -14,7 +14,7 @@ from tests.simulation.world import World
 from tidings.channel_worker import ChannelWorker
 from tidings.core.errors import Unavailable
 from tidings.notification_worker import NotificationWorker
-from tidings.wiring import System
+from tidings.system import System
 
 Result = TypeVar("Result")
 

@@ -21,34 +21,22 @@ from tests.simulation.settings import (
     POLL,
     SLOTS,
 )
-from tests.simulation.store import INSTALLATION, InlineWriter, SimulatedStore, known_definitions
+from tests.simulation.store import InlineWriter, SimulatedStore, known_definitions
 from tests.simulation.world import World
-from tidings.analytics.service import AnalyticsService
-from tidings.api.audit import AuditLog
-from tidings.api.keyring import Keyring
-from tidings.api.keys import KeyService
-from tidings.api.sessions import Sessions
 from tidings.core.clock import SystemClock
 from tidings.core.metrics import Metrics
 from tidings.core.models import DEAD_LETTER_CHANNEL, DELIVERY_CHANNEL, USER_CHANNEL
-from tidings.core.ports import EventBus, Store
 from tidings.delivery.pace import Pace
 from tidings.delivery.retry import Patience, exponential
-from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
 from tidings.notifications.admission import Admission
-from tidings.notifications.dead_letters import DeadLetterService
-from tidings.notifications.intake import Intake
-from tidings.notifications.service import NotificationService
 from tidings.settings import Settings
 from tidings.store.backlog import Backlog
-from tidings.store.dead_letters import DeadLetters
 from tidings.store.outbox import Outbox
 from tidings.store.retention import Retention
 from tidings.store.sqlite.database import Database
+from tidings.system import Parts, System, assemble
 from tidings.users.service import UserService
-from tidings.users.suppressions import SuppressionService
-from tidings.wiring import System
 
 _PACE = Pace(
     slots=SLOTS,
@@ -73,63 +61,35 @@ class Services:
         self.shared_values = SharedValues()
 
     def system(self, process: Process) -> System:
-        """What `wiring` builds, as far as a run needs it."""
+        """What `wiring` builds, on the parts of a run."""
         world, metrics = self._world, _metrics()
         clock, ids = world.clock, world.ids
-        store, bus = self._store(process), SimulatedBus(world, self.shared_bus, process)
+        store = self._store(process)
         templates, workflows = known_definitions()
-        users, keyring = UserService(store, clock=clock), Keyring(store, clock=clock)
-        accounts = {"email": integrations(world, process, self._set_up)}
-        intake = self._intake(store, bus)
-        audit = AuditLog(store, clock=clock, ids=ids)
-        letters = DeadLetters(store, clock=clock)
-        return System(
-            settings=_settings(PLANNER_POLL if "planner" in process.name else POLL),
-            clock=clock,
-            ids=ids,
-            metrics=metrics,
-            store=store,
-            backlog=_backlog(self._database),
-            retention=_NothingIsOld(store),
-            bus=bus,
-            users=users,
-            suppressions=SuppressionService(store, clock=clock),
-            templates=templates,
-            workflows=workflows,
-            intake=intake,
-            notifications=NotificationService(
-                store=store,
-                bus=bus,
-                workflows=workflows,
-                templates=templates,
+        users = UserService(store, clock=clock)
+        return assemble(
+            Parts(
+                settings=_settings(PLANNER_POLL if "planner" in process.name else POLL),
                 clock=clock,
                 ids=ids,
                 metrics=metrics,
-            ),
-            delivery=DeliveryService(
                 store=store,
-                bus=bus,
+                backlog=_backlog(self._database),
+                retention=_NothingIsOld(store),
+                bus=SimulatedBus(world, self.shared_bus, process),
                 shared=SimulatedSharedState(world, self.shared_values, process),
+                users=users,
+                inbox=InboxService(store, clock=clock, users=users),
+                outbox=Outbox(store, clock=clock, ids=ids),
                 templates=templates,
-                integrations=accounts,
+                workflows=workflows,
+                providers={"email": integrations(world, process, self._set_up)},
+                admission=Admission(limit=1_000_000, count=_nothing_waits, metrics=metrics),
                 retry=exponential(patience=_PATIENCE, chance=world.random.random),
-                metrics=metrics,
-                clock=clock,
-                ids=ids,
-                reject_address=users.reject_address,
-                chance=world.random.random,
                 pace=_PACE,
-            ),
-            inbox=InboxService(store, clock=clock, users=users),
-            analytics=AnalyticsService(store, clock=clock),
-            keys=KeyService(store, clock=clock, changed=keyring.forget),
-            keyring=keyring,
-            sessions=Sessions(INSTALLATION.address_key),
-            audit=audit,
-            outbox=Outbox(store, clock=clock, ids=ids),
-            dead_letters=DeadLetterService(letters, intake=intake, audit=audit, clock=clock),
-            providers=accounts,
-            stopping=asyncio.Event(),
+                chance=world.random.random,
+                stopping=asyncio.Event(),
+            )
         )
 
     def _store(self, process: Process) -> SimulatedStore:
@@ -139,17 +99,6 @@ class Services:
         )
         writer = InlineWriter(line)
         return SimulatedStore(self._database, writer=writer, clock=self._world.clock)
-
-    def _intake(self, store: Store, bus: EventBus) -> Intake:
-        return Intake(
-            store=store,
-            bus=bus,
-            workflows=known_definitions()[1],
-            admission=Admission(limit=1_000_000, count=_nothing_waits, metrics=_metrics()),
-            clock=self._world.clock,
-            ids=self._world.ids,
-            metrics=_metrics(),
-        )
 
 
 class _NothingIsOld(Retention):

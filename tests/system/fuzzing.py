@@ -18,8 +18,8 @@ from tidings.core import keys
 from tidings.core.dead_letters import dead_letter
 from tidings.core.models import IN_APP, REGISTERED_USER, USER_CHANNEL, Content, Event, Message
 from tidings.main import create_app
+from tidings.system import System
 from tidings.testing.fake_system import FakeSystem
-from tidings.wiring import System
 
 #: what is sent in place of the system's key, so that the key need not be known beforehand
 STAND_IN = "Bearer stand-in"

@@ -25,8 +25,9 @@ from tidings.core.models import (
 )
 from tidings.core.ports import Store
 from tidings.store.schema import figure_deltas, figures
+from tidings.system import System
 from tidings.testing.clock import MovableClock
-from tidings.wiring import System, load_settings, open_system
+from tidings.wiring import load_settings, open_system
 
 Count = tuple[str, int, timedelta]
 

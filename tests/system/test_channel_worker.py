@@ -11,7 +11,8 @@ from tidings.channels.recording import RecordingProvider
 from tidings.core.errors import ConfigurationError
 from tidings.core.models import BELL_CHANNEL, DELIVERIES_PLANNED, Event
 from tidings.settings import Settings
-from tidings.wiring import System, open_system
+from tidings.system import System
+from tidings.wiring import open_system
 
 
 @pytest.fixture

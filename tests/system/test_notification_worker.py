@@ -27,7 +27,8 @@ from tidings.notifications.intake import Intake
 from tidings.settings import Settings
 from tidings.store.backlog import Backlog
 from tidings.store.sqlite import SqliteStore
-from tidings.wiring import System, open_system
+from tidings.system import System
+from tidings.wiring import open_system
 
 NEVER = 3600.0
 

@@ -1,0 +1,172 @@
+"""`System`: all services of one process, and how they stand on what was picked for them."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tidings.analytics.service import AnalyticsService
+from tidings.api.audit import AuditLog
+from tidings.api.keyring import Keyring
+from tidings.api.keys import KeyService
+from tidings.api.sessions import Sessions
+from tidings.core.clock import Clock
+from tidings.core.ids import Ids
+from tidings.core.integrations import Integration
+from tidings.core.metrics import Metrics
+from tidings.core.ports import EventBus, RetryPolicy, SharedState, Store
+from tidings.delivery.pace import Pace
+from tidings.delivery.service import DeliveryService
+from tidings.inbox.service import InboxService
+from tidings.notifications.admission import Admission
+from tidings.notifications.dead_letters import DeadLetterService
+from tidings.notifications.intake import Intake
+from tidings.notifications.service import NotificationService
+from tidings.notifications.workflows import WorkflowService
+from tidings.settings import Settings
+from tidings.store.backlog import Backlog
+from tidings.store.dead_letters import DeadLetters
+from tidings.store.outbox import Outbox
+from tidings.store.retention import Retention
+from tidings.templates.service import TemplateService
+from tidings.users.service import UserService
+from tidings.users.suppressions import SuppressionService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What was picked, and what is made before there are integrations."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    metrics: Metrics
+    store: Store
+    backlog: Backlog
+    retention: Retention
+    bus: EventBus
+    shared: SharedState
+    users: UserService
+    inbox: InboxService
+    outbox: Outbox
+    templates: TemplateService
+    workflows: WorkflowService
+    #: channel → its integrations, in order
+    providers: Mapping[str, Sequence[Integration]]
+    admission: Admission
+    retry: RetryPolicy
+    pace: Pace
+    chance: Callable[[], float] = random.random
+    stopping: asyncio.Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """All services of one process, on the implementations its settings ask for."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    metrics: Metrics
+    store: Store
+    backlog: Backlog
+    retention: Retention
+    bus: EventBus
+    users: UserService
+    suppressions: SuppressionService
+    templates: TemplateService
+    workflows: WorkflowService
+    intake: Intake
+    notifications: NotificationService
+    delivery: DeliveryService
+    inbox: InboxService
+    analytics: AnalyticsService
+    keys: KeyService
+    keyring: Keyring
+    sessions: Sessions
+    audit: AuditLog
+    outbox: Outbox
+    dead_letters: DeadLetterService
+    #: channel → its integrations, in order
+    providers: Mapping[str, Sequence[Integration]]
+    #: set when the process is to end; open streams end with it
+    stopping: asyncio.Event
+
+
+def assemble(parts: Parts) -> System:
+    """Every service on its parts; nothing is opened. Who opened the parts closes them."""
+    store, clock = parts.store, parts.clock
+    keyring = Keyring(store, clock=clock)
+    audit = AuditLog(store, clock=clock, ids=parts.ids)
+    intake = _intake(parts)
+    return System(
+        settings=parts.settings,
+        clock=clock,
+        ids=parts.ids,
+        metrics=parts.metrics,
+        store=store,
+        backlog=parts.backlog,
+        retention=parts.retention,
+        bus=parts.bus,
+        users=parts.users,
+        suppressions=SuppressionService(store, clock=clock),
+        templates=parts.templates,
+        workflows=parts.workflows,
+        intake=intake,
+        notifications=_notifications(parts),
+        delivery=_delivery(parts),
+        inbox=parts.inbox,
+        analytics=AnalyticsService(store, clock=clock),
+        keys=KeyService(store, clock=clock, changed=keyring.forget),
+        keyring=keyring,
+        sessions=Sessions(store.installation.address_key),
+        audit=audit,
+        outbox=parts.outbox,
+        dead_letters=DeadLetterService(
+            DeadLetters(store, clock=clock), intake=intake, audit=audit, clock=clock
+        ),
+        providers=parts.providers,
+        stopping=parts.stopping,
+    )
+
+
+def _intake(parts: Parts) -> Intake:
+    return Intake(
+        store=parts.store,
+        bus=parts.bus,
+        workflows=parts.workflows,
+        admission=parts.admission,
+        clock=parts.clock,
+        ids=parts.ids,
+        metrics=parts.metrics,
+        bus_channels=parts.settings.bus_channels,
+    )
+
+
+def _notifications(parts: Parts) -> NotificationService:
+    return NotificationService(
+        store=parts.store,
+        bus=parts.bus,
+        workflows=parts.workflows,
+        templates=parts.templates,
+        clock=parts.clock,
+        ids=parts.ids,
+        metrics=parts.metrics,
+    )
+
+
+def _delivery(parts: Parts) -> DeliveryService:
+    return DeliveryService(
+        store=parts.store,
+        bus=parts.bus,
+        templates=parts.templates,
+        shared=parts.shared,
+        integrations=parts.providers,
+        retry=parts.retry,
+        metrics=parts.metrics,
+        clock=parts.clock,
+        ids=parts.ids,
+        reject_address=parts.users.reject_address,
+        chance=parts.chance,
+        pace=parts.pace,
+    )
