@@ -41,7 +41,7 @@ PACE = 25.0
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.fault("F2"),
-    pytest.mark.timeout(extent(120, 1_800)),
+    pytest.mark.timeout(extent(120, 3_600)),
 ]
 
 
