@@ -79,13 +79,18 @@ async def _register_some(
 
 async def _register(session: aiohttp.ClientSession, url: str, address: str) -> None:
     deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            async with session.post(f"{url}/register", json={"email": address}) as answer:
-                if answer.status == 202:
-                    return
-                assert answer.status in {429, 503}, await answer.text()
-        except aiohttp.ClientError:
-            pass
+    while (wait := await _asked(session, url, address)) is not None:
         assert time.monotonic() < deadline, "the API stayed away"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(wait)
+
+
+async def _asked(session: aiohttp.ClientSession, url: str, address: str) -> float | None:
+    """Seconds to wait before asking again, as a refusal tells them; None once it is accepted."""
+    try:
+        async with session.post(f"{url}/register", json={"email": address}) as answer:
+            if answer.status == 202:
+                return None
+            assert answer.status in {429, 503}, await answer.text()
+            return float(answer.headers["Retry-After"])
+    except aiohttp.ClientError:
+        return 0.05
