@@ -51,9 +51,16 @@ async def the_letter(system: FakeSystem) -> tuple[str, str]:
     return letter.kind, letter.id
 
 
-async def change(system: FakeSystem, **values: Any) -> None:
+async def the_first(system: FakeSystem) -> tuple[str, str]:
+    """Kind and id of the newest."""
+    letter, *_ = (await system.dead_letters.list()).dead_letters
+    return letter.kind, letter.id
+
+
+async def change(system: FakeSystem, delivery_id: str, **values: Any) -> None:
     def update(connection: sa.Connection) -> None:
-        connection.execute(sa.update(deliveries).values(values))
+        which = deliveries.c.id == delivery_id
+        connection.execute(sa.update(deliveries).where(which).values(values))
 
     await system.services.store.run(update)
 
@@ -102,8 +109,8 @@ async def test_what_is_in_doubt_is_refused_unless_asked_for_explicitly(
     system: FakeSystem, http: httpx2.AsyncClient
 ) -> None:
     (address,) = await fail(system)
-    await change(system, doubt=True)
     _, letter_id = await the_letter(system)
+    await change(system, letter_id, doubt=True)
     path = f"/v1/dead-letters/delivery/{letter_id}/replay"
 
     refused = await http.post(path)
@@ -112,9 +119,23 @@ async def test_what_is_in_doubt_is_refused_unless_asked_for_explicitly(
     await system.settle()
 
     assert (refused.status_code, "may have been delivered" in refused.text) == (409, True)
-    assert left.json() == {"replayed": 0, "left": 0, "next": None}
+    assert left.json() == {"replayed": 0, "left": 0, "in_doubt": 1, "next": None}
     assert asked.json() == {"kind": "delivery", "id": letter_id}
     system.assert_sent(to=address)
+
+
+async def test_counting_first_tells_how_many_are_left_out_in_doubt(system: FakeSystem) -> None:
+    await fail(system, 3)
+    _, doubtful = await the_first(system)
+    await change(system, doubtful, doubt=True)
+
+    counted = await system.dead_letters.replay_all(dry_run=True)
+    with_them = await system.dead_letters.replay_all(dry_run=True, in_doubt=True)
+    done = await system.dead_letters.replay_all()
+
+    assert (counted.replayed, counted.in_doubt) == (done.replayed, done.in_doubt) == (2, 1)
+    assert (with_them.replayed, with_them.in_doubt) == (3, 0)
+    assert await the_letter(system) == ("delivery", doubtful)
 
 
 async def test_an_entry_of_the_bus_is_accepted_once_what_it_needed_is_there(

@@ -37,8 +37,10 @@ class Replayed:
     """What one call replayed, and where to go on; None where nothing is left."""
 
     replayed: int
-    #: in doubt, called off, not readable, or replayed by somebody else meanwhile
+    #: called off, not readable, or replayed by somebody else meanwhile
     left: int
+    #: left out because they may have been delivered; `in_doubt` takes them too
+    in_doubt: int
     next: str | None
 
 
@@ -128,8 +130,8 @@ class DeadLetterService:
     ) -> Replayed:
         """Replay those that are wanted, newest first, some at a time: go on with `next`.
 
-        What is in doubt is left out unless `in_doubt` says that it may be sent again. `dry_run`
-        replays nothing and counts all the same. Raises InvalidInput.
+        What is in doubt is left out, and counted, unless `in_doubt` says that it may be sent
+        again. `dry_run` replays nothing and counts all the same. Raises InvalidInput.
         """
         wanted = Wanted(
             kind=kind_of(kind),
@@ -139,16 +141,26 @@ class DeadLetterService:
             reason=_plain(reason),
             since=since,
             until=until,
-            in_doubt=None if in_doubt else False,
         )
         page = await self._page(wanted, BATCH, before)
-        found = page.dead_letters
-        if dry_run:
-            return Replayed(replayed=len(found), left=0, next=page.next)
-        async with _Audited(self._audit, by, _in_words(wanted)):
-            replayed = await self._replayer.many(found, in_doubt=in_doubt, by=by)
-        _log.info("dead letters replayed", by=by, replayed=replayed, found=len(found))
-        return Replayed(replayed=replayed, left=len(found) - replayed, next=page.next)
+        chosen = [each for each in page.dead_letters if in_doubt or not each.in_doubt]
+        replayed = len(chosen)
+        if not dry_run:
+            replayed = await self._replay(chosen, wanted, in_doubt=in_doubt, by=by)
+        return Replayed(
+            replayed=replayed,
+            left=len(chosen) - replayed,
+            in_doubt=len(page.dead_letters) - len(chosen),
+            next=page.next,
+        )
+
+    async def _replay(
+        self, chosen: Sequence[DeadLetter], wanted: Wanted, *, in_doubt: bool, by: str
+    ) -> int:
+        async with _Audited(self._audit, by, _in_words(wanted, in_doubt=in_doubt)):
+            replayed = await self._replayer.many(chosen, in_doubt=in_doubt, by=by)
+        _log.info("dead letters replayed", by=by, replayed=replayed, found=len(chosen))
+        return replayed
 
     async def _page(self, wanted: Wanted, limit: int, before: str | None) -> DeadLetterPage:
         place = None if before is None else Place.read(before)
@@ -207,6 +219,7 @@ def _plain(words: str | None) -> str | None:
     return words and words.replace("\x00", "")
 
 
-def _in_words(wanted: Wanted) -> str:
+def _in_words(wanted: Wanted, *, in_doubt: bool) -> str:
     given = [f"{name}={value}" for name, value in asdict(wanted).items() if value is not None]
-    return f"replay dead letters: {', '.join(given) or 'all of them'}"
+    doubt = "those in doubt too" if in_doubt else "none in doubt"
+    return f"replay dead letters: {', '.join([*given, doubt])}"

@@ -142,6 +142,9 @@ class ReplayedOut(pydantic.BaseModel):
     left: int = pydantic.Field(
         description="Called off, not readable, or replayed by somebody else meanwhile."
     )
+    in_doubt: int = pydantic.Field(
+        description="Left out because they may have been delivered: `in_doubt` takes them too."
+    )
     next: str | None = pydantic.Field(description="Give it as `before` to go on; null at the end.")
 
 

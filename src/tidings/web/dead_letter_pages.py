@@ -134,7 +134,7 @@ class _DeadLetterPages:
         """Replay one; the list as it is then."""
         in_doubt = "in_doubt" in fields
         await self._dead_letters.replay(kind, letter_id, in_doubt=in_doubt, by=reader.name)
-        return await self.list({}, reader, done=Replayed(replayed=1, left=0, next=None))
+        return await self.list({}, reader, done=Replayed(replayed=1, left=0, in_doubt=0, next=None))
 
     async def replay_all(self, fields: Mapping[str, str], reader: _Reader) -> str:
         """Replay what the form names; the list as it is then."""
