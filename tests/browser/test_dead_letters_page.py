@@ -53,8 +53,10 @@ async def test_one_is_inspected_and_replayed_by_keyboard(page: Page, busy: Site)
     await page.keyboard.press("Enter")
 
     await expect(page.get_by_role("status")).to_have_text("1 replayed.")
-    assert [(one, doubt) for one, doubt, _by in busy.dead_letters.replays] == [(letter.id, False)]
+    await page.reload()
     await expect(page.locator(".letters tbody tr")).to_have_count(4)
+    assert page.url == f"{busy.url}/dead-letters"
+    assert [(one, doubt) for one, doubt, _by in busy.dead_letters.replays] == [(letter.id, False)]
 
 
 async def test_what_is_in_doubt_is_replayed_only_with_a_tick(page: Page, busy: Site) -> None:

@@ -10,6 +10,7 @@ from tidings.core.errors import Conflict, InvalidInput, NotFound
 from tidings.core.ids import is_uuid
 from tidings.core.logs import get_logger
 from tidings.core.models import Event
+from tidings.core.names import NAME_LIMIT
 from tidings.notifications.intake import Intake
 from tidings.notifications.replayer import Replayer
 from tidings.store.dead_letter_rows import DeadLetter, Kind, Place, Wanted
@@ -17,6 +18,9 @@ from tidings.store.dead_letters import DeadLetters, Inspected
 
 #: letters that one call replays at most, in one transaction for each kind
 BATCH = 1_000
+
+#: characters that what they are found by may have: those of the names, and a line of the reason
+LIMITS = {"channel": NAME_LIMIT, "workflow": NAME_LIMIT, "provider": NAME_LIMIT, "reason": 255}
 
 #: who replays where nobody says
 IN_PROCESS = "the program itself"
@@ -163,6 +167,7 @@ class DeadLetterService:
         return replayed
 
     async def _page(self, wanted: Wanted, limit: int, before: str | None) -> DeadLetterPage:
+        _require_short(wanted)
         place = None if before is None else Place.read(before)
         found = await self._letters.find(wanted, limit=limit + 1, before=place)
         shown = found[:limit]
@@ -212,6 +217,12 @@ def kind_of(kind: str | None) -> Kind | None:
         return Kind(kind)
     except ValueError:
         raise InvalidInput(f"kind: must be one of {', '.join(Kind)}", field="kind") from None
+
+
+def _require_short(wanted: Wanted) -> None:
+    for name, limit in LIMITS.items():
+        if len(getattr(wanted, name) or "") > limit:
+            raise InvalidInput(f"{name}: must have at most {limit} characters", field=name)
 
 
 def _plain(words: str | None) -> str | None:

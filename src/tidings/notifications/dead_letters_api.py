@@ -14,7 +14,8 @@ from tidings.api.bodies import Body, json_body, read_body
 from tidings.api.paging import DEFAULT_LIMIT, Limit
 from tidings.api.problems import problem_responses
 from tidings.core.errors import InvalidInput
-from tidings.notifications.dead_letters import DeadLetterService
+from tidings.core.names import NAME_LIMIT
+from tidings.notifications.dead_letters import LIMITS, DeadLetterService
 from tidings.store.dead_letter_rows import DeadLetter, Kind
 
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -35,7 +36,9 @@ def _id(example: str) -> Any:
 LetterId = Annotated[str, _id("1c01ee09-26de-5c2c-a101-829a0391b95f")]
 DueId = Annotated[str, _id("e4cb9e02-0ef3-55f0-bdab-8c197a69ee2b")]
 LetterKind = Annotated[Kind, Path(alias="kind", examples=["bus_entry"])]
-Words = Annotated[str | SkipJsonSchema[None], Query(min_length=1, max_length=255)]
+Name = Annotated[str, pydantic.Field(min_length=1, max_length=NAME_LIMIT)]
+NameAsked = Annotated[str | SkipJsonSchema[None], Query(min_length=1, max_length=NAME_LIMIT)]
+Words = Annotated[str, pydantic.Field(min_length=1, max_length=LIMITS["reason"])]
 Moment = Annotated[pydantic.AwareDatetime, pydantic.BeforeValidator(_written_out)]
 Cursor = Annotated[str, pydantic.Field(pattern=f"^[0-9]{{1,16}}-{UUID}$")]
 
@@ -112,10 +115,10 @@ class ReplayAllBody(Body):
     """Which to replay: at least one field of the first seven, or `all`."""
 
     kind: Kind | None = pydantic.Field(default=None, strict=False)
-    channel: str | None = pydantic.Field(default=None, min_length=1, max_length=255)
-    workflow: str | None = pydantic.Field(default=None, min_length=1, max_length=255)
-    provider: str | None = pydantic.Field(default=None, min_length=1, max_length=255)
-    reason: str | None = pydantic.Field(default=None, min_length=1, max_length=255)
+    channel: Name | None = None
+    workflow: Name | None = None
+    provider: Name | None = None
+    reason: Words | None = None
     since: pydantic.AwareDatetime | None = None
     until: pydantic.AwareDatetime | None = None
     in_doubt: bool = pydantic.Field(
@@ -165,12 +168,12 @@ def _add_list(router: APIRouter, letters: DeadLetterService) -> None:
     )
     async def list_dead_letters(
         kind: Annotated[Kind | SkipJsonSchema[None], Query()] = None,
-        channel: Words = None,
-        workflow: Words = None,
-        provider: Words = None,
+        channel: NameAsked = None,
+        workflow: NameAsked = None,
+        provider: NameAsked = None,
         reason: Annotated[
             str | SkipJsonSchema[None],
-            Query(min_length=1, max_length=255, description="Words in the reason."),
+            Query(min_length=1, max_length=LIMITS["reason"], description="Words in the reason."),
         ] = None,
         since: Annotated[Moment | SkipJsonSchema[None], Query()] = None,
         until: Annotated[Moment | SkipJsonSchema[None], Query()] = None,
