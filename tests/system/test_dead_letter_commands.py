@@ -1,75 +1,27 @@
 """The commands about dead letters, on a system that answers in this process."""
 
-import asyncio
-import json
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
+from tests.system.running_commands import Answering
+from tests.system.running_commands import answering as answering_to
 from tests.system.test_dead_letters import buried, change, fail
-from tidings.api.server import listen, serving
 from tidings.cli import app
-from tidings.main import create_app
 from tidings.testing.fake_system import FakeSystem
 
 
-@dataclass(slots=True)
-class Answering:
-    """A system with three refused mails and an entry nobody can read, behind an address."""
-
-    url: str = ""
-    system: FakeSystem | None = None
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
-
-    def run(self, *words: str) -> Result:
-        """A command as somebody types it."""
-        return CliRunner().invoke(app, ["dead-letters", *words, "--url", self.url])
-
-    def told(self, *words: str) -> Mapping[str, Any]:
-        """What it tells machines."""
-        result = self.run(*words, "--json")
-        assert result.exit_code == 0, result.output
-        answer: Mapping[str, Any] = json.loads(result.stdout)
-        return answer
-
-    def put_in_doubt(self, delivery_id: str) -> None:
-        """As if a call's answer had never come."""
-        assert self.system is not None
-        changing = change(self.system, delivery_id, doubt=True)
-        asyncio.run_coroutine_threadsafe(changing, self.loop).result(30)
-
-
-async def _answer(running: Answering, ready: threading.Event, stop: asyncio.Event) -> None:
-    async with FakeSystem() as system:
-        running.system = system
-        await fail(system, 3)
-        await system.dead_letters.keep(buried("{broken"))
-        with listen("127.0.0.1", 0) as listener:
-            running.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            async with serving(create_app(system.services), listener, stop):
-                ready.set()
-                await stop.wait()
+async def _fail(system: FakeSystem) -> None:
+    """Three refused mails, and an entry nobody can read."""
+    await fail(system, 3)
+    await system.dead_letters.keep(buried("{broken"))
 
 
 @pytest.fixture
 def answering() -> Iterator[Answering]:
-    running, ready, stop = Answering(), threading.Event(), []
-
-    async def main() -> None:
-        stop.append(asyncio.Event())
-        await _answer(running, ready, stop[0])
-
-    thread = threading.Thread(target=running.loop.run_until_complete, args=(main(),))
-    thread.start()
-    assert ready.wait(30)
-    yield running
-    running.loop.call_soon_threadsafe(stop[0].set)
-    thread.join(30)
-    running.loop.close()
+    with answering_to("dead-letters", _fail) as answering:
+        yield answering
 
 
 def test_they_are_listed_shown_counted_and_replayed(answering: Answering) -> None:
@@ -101,7 +53,7 @@ def test_for_people_there_is_a_line_for_each_and_a_sentence_at_the_end(
 
 def test_those_in_doubt_are_counted_and_what_takes_them_is_told(answering: Answering) -> None:
     letter = answering.told("list", "--kind", "delivery")["dead_letters"][0]
-    answering.put_in_doubt(letter["id"])
+    answering.do(lambda system: change(system, letter["id"], doubt=True))
 
     replayed = answering.run("replay", "--kind", "delivery")
     rest = answering.told("replay", "--kind", "delivery", "--in-doubt")
