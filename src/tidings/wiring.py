@@ -194,7 +194,7 @@ async def _build(
         retention=Retention(store),
         bus=bus,
         users=users,
-        suppressions=SuppressionService(store, clock=clock),
+        suppressions=SuppressionService(store, clock=clock, channels=tuple(providers)),
         templates=templates,
         workflows=workflows,
         intake=intake,

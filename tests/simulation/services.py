@@ -93,7 +93,7 @@ class Services:
             retention=_NothingIsOld(store),
             bus=bus,
             users=users,
-            suppressions=SuppressionService(store, clock=clock),
+            suppressions=SuppressionService(store, clock=clock, channels=tuple(accounts)),
             templates=templates,
             workflows=workflows,
             intake=intake,
