@@ -109,7 +109,7 @@ def assemble(parts: Parts) -> System:
         retention=parts.retention,
         bus=parts.bus,
         users=parts.users,
-        suppressions=SuppressionService(store, clock=clock),
+        suppressions=SuppressionService(store, clock=clock, channels=tuple(parts.providers)),
         templates=parts.templates,
         workflows=parts.workflows,
         intake=intake,

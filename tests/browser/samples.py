@@ -251,14 +251,12 @@ class SampleDeadLetters:
     async def replay_all(
         self, *, in_doubt: bool = False, before: str | None = None, by: str, **wanted: str | None
     ) -> Replayed:
-        found = [
-            each
-            for each in self.letters
-            if _is_wanted(each, wanted) and (in_doubt or not each.in_doubt)
-        ]
-        for letter in found:
+        found = [each for each in self.letters if _is_wanted(each, wanted)]
+        chosen = [each for each in found if in_doubt or not each.in_doubt]
+        for letter in chosen:
             await self.replay(letter.kind, letter.id, in_doubt=in_doubt, by=by)
-        return Replayed(replayed=len(found), left=0, next=None)
+        left_out = len(found) - len(chosen)
+        return Replayed(replayed=len(chosen), left=0, in_doubt=left_out, next=None)
 
 
 def _is_wanted(letter: DeadLetter, wanted: Mapping[str, str | None]) -> bool:

@@ -95,9 +95,8 @@ class Race:
         await self.office.house.users.set_preferences(wish.user_id, [off])
 
     async def suppress(self, wish: Wish) -> None:
-        await SuppressionService(self.office.store, clock=self.office.clock).put(
-            "email", wish.address
-        )
+        service = SuppressionService(self.office.store, clock=self.office.clock, channels=["email"])
+        await service.put("email", wish.address)
 
     async def call_off(self, wish: Wish) -> None:
         wish.cancelled = await self.office.house.notifications.cancel(cancel_key=wish.cancel_key)

@@ -174,6 +174,23 @@ async def test_a_suppressed_address_is_skipped_until_it_is_lifted(tidings: FakeS
     tidings.assert_sent(to="ann@example.com")
 
 
+async def test_a_mistyped_channel_is_refused_and_those_there_are_are_named(
+    tidings: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    mistyped = {"channel": "emial", "address": "ann@example.com"}
+
+    refused = [
+        await http.put("/v1/suppressions", json=mistyped),
+        await http.post("/v1/suppressions/find", json=mistyped),
+    ]
+
+    assert [(each.status_code, each.json()["field"]) for each in refused] == [(422, "channel")] * 2
+    assert {each.json()["detail"] for each in refused} == {
+        "channel: must be one that has addresses: email"
+    }
+    assert await tidings.suppressions.list() == []
+
+
 async def test_one_who_registers_a_suppressed_address_is_not_welcomed(tidings: FakeSystem) -> None:
     await tidings.suppressions.put("email", "eve@example.com")
 

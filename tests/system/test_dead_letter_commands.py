@@ -1,66 +1,27 @@
 """The commands about dead letters, on a system that answers in this process."""
 
-import asyncio
-import json
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
-from tests.system.test_dead_letters import buried, fail
-from tidings.api.server import listen, serving
+from tests.system.running_commands import Answering
+from tests.system.running_commands import answering as answering_to
+from tests.system.test_dead_letters import buried, change, fail
 from tidings.cli import app
-from tidings.main import create_app
 from tidings.testing.fake_system import FakeSystem
 
 
-@dataclass(slots=True)
-class Answering:
-    """A system with three refused mails and an entry nobody can read, behind an address."""
-
-    url: str = ""
-
-    def run(self, *words: str) -> Result:
-        """A command as somebody types it."""
-        return CliRunner().invoke(app, ["dead-letters", *words, "--url", self.url])
-
-    def told(self, *words: str) -> Mapping[str, Any]:
-        """What it tells machines."""
-        result = self.run(*words, "--json")
-        assert result.exit_code == 0, result.output
-        answer: Mapping[str, Any] = json.loads(result.stdout)
-        return answer
-
-
-async def _answer(running: Answering, ready: threading.Event, stop: asyncio.Event) -> None:
-    async with FakeSystem() as system:
-        await fail(system, 3)
-        await system.dead_letters.keep(buried("{broken"))
-        with listen("127.0.0.1", 0) as listener:
-            running.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            async with serving(create_app(system.services), listener, stop):
-                ready.set()
-                await stop.wait()
+async def _fail(system: FakeSystem) -> None:
+    """Three refused mails, and an entry nobody can read."""
+    await fail(system, 3)
+    await system.dead_letters.keep(buried("{broken"))
 
 
 @pytest.fixture
 def answering() -> Iterator[Answering]:
-    running, ready, loop, stop = Answering(), threading.Event(), asyncio.new_event_loop(), []
-
-    async def main() -> None:
-        stop.append(asyncio.Event())
-        await _answer(running, ready, stop[0])
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
-    thread.start()
-    assert ready.wait(30)
-    yield running
-    loop.call_soon_threadsafe(stop[0].set)
-    thread.join(30)
-    loop.close()
+    with answering_to("dead-letters", _fail) as answering:
+        yield answering
 
 
 def test_they_are_listed_shown_counted_and_replayed(answering: Answering) -> None:
@@ -74,9 +35,9 @@ def test_they_are_listed_shown_counted_and_replayed(answering: Answering) -> Non
     assert (len(listed["dead_letters"]), listed["next"] is None) == (2, False)
     assert "554 no spam please" in shown.output
     assert "user" in shown.output
-    assert counted == {"replayed": 3, "left": 0}
+    assert counted == {"replayed": 3, "left": 0, "in_doubt": 0}
     assert f"delivery {letter['id']} is replayed." in one.output
-    assert rest == {"replayed": 2, "left": 1}
+    assert rest == {"replayed": 2, "left": 1, "in_doubt": 0}
 
 
 def test_for_people_there_is_a_line_for_each_and_a_sentence_at_the_end(
@@ -88,6 +49,20 @@ def test_for_people_there_is_a_line_for_each_and_a_sentence_at_the_end(
     assert listed.stdout.count("\n") == 4
     assert "There are older ones: --before " in listed.stdout
     assert replayed.stdout == "3 replayed, 1 left as they are.\n"
+
+
+def test_those_in_doubt_are_counted_and_what_takes_them_is_told(answering: Answering) -> None:
+    letter = answering.told("list", "--kind", "delivery")["dead_letters"][0]
+    answering.do(lambda system: change(system, letter["id"], doubt=True))
+
+    replayed = answering.run("replay", "--kind", "delivery")
+    rest = answering.told("replay", "--kind", "delivery", "--in-doubt")
+
+    assert replayed.stdout.splitlines() == [
+        "2 replayed.",
+        "1 left out because they may have been delivered: --in-doubt takes them too.",
+    ]
+    assert rest == {"replayed": 1, "left": 0, "in_doubt": 0}
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,10 @@ from tidings.core import cloudevents
 from tidings.core.dead_letters import dead_letter
 from tidings.core.errors import Conflict, InvalidInput, NotFound, PermanentError
 from tidings.core.ids import Ids
-from tidings.core.keys import Scope
 from tidings.core.models import Event
 from tidings.main import create_app
 from tidings.store.schema import deliveries
 from tidings.testing.fake_system import FakeSystem
-
-PAGE = {"Accept": "text/html"}
 
 
 @pytest.fixture
@@ -51,9 +48,16 @@ async def the_letter(system: FakeSystem) -> tuple[str, str]:
     return letter.kind, letter.id
 
 
-async def change(system: FakeSystem, **values: Any) -> None:
+async def the_first(system: FakeSystem) -> tuple[str, str]:
+    """Kind and id of the newest."""
+    letter, *_ = (await system.dead_letters.list()).dead_letters
+    return letter.kind, letter.id
+
+
+async def change(system: FakeSystem, delivery_id: str, **values: Any) -> None:
     def update(connection: sa.Connection) -> None:
-        connection.execute(sa.update(deliveries).values(values))
+        which = deliveries.c.id == delivery_id
+        connection.execute(sa.update(deliveries).where(which).values(values))
 
     await system.services.store.run(update)
 
@@ -102,8 +106,8 @@ async def test_what_is_in_doubt_is_refused_unless_asked_for_explicitly(
     system: FakeSystem, http: httpx2.AsyncClient
 ) -> None:
     (address,) = await fail(system)
-    await change(system, doubt=True)
     _, letter_id = await the_letter(system)
+    await change(system, letter_id, doubt=True)
     path = f"/v1/dead-letters/delivery/{letter_id}/replay"
 
     refused = await http.post(path)
@@ -112,9 +116,23 @@ async def test_what_is_in_doubt_is_refused_unless_asked_for_explicitly(
     await system.settle()
 
     assert (refused.status_code, "may have been delivered" in refused.text) == (409, True)
-    assert left.json() == {"replayed": 0, "left": 0, "next": None}
+    assert left.json() == {"replayed": 0, "left": 0, "in_doubt": 1, "next": None}
     assert asked.json() == {"kind": "delivery", "id": letter_id}
     system.assert_sent(to=address)
+
+
+async def test_counting_first_tells_how_many_are_left_out_in_doubt(system: FakeSystem) -> None:
+    await fail(system, 3)
+    _, doubtful = await the_first(system)
+    await change(system, doubtful, doubt=True)
+
+    counted = await system.dead_letters.replay_all(dry_run=True)
+    with_them = await system.dead_letters.replay_all(dry_run=True, in_doubt=True)
+    done = await system.dead_letters.replay_all()
+
+    assert (counted.replayed, counted.in_doubt) == (done.replayed, done.in_doubt) == (2, 1)
+    assert (with_them.replayed, with_them.in_doubt) == (3, 0)
+    assert await the_letter(system) == ("delivery", doubtful)
 
 
 async def test_an_entry_of_the_bus_is_accepted_once_what_it_needed_is_there(
@@ -226,6 +244,40 @@ async def test_what_makes_no_sense_is_refused(
     assert (await http.request(method, path, json=body)).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("field", "limit"), [("channel", 100), ("workflow", 100), ("provider", 100), ("reason", 255)]
+)
+async def test_what_is_looked_for_is_no_longer_than_what_there_can_be(
+    system: FakeSystem, http: httpx2.AsyncClient, field: str, limit: int
+) -> None:
+    most, too_much = {field: "a" * limit}, {field: "a" * (limit + 1)}
+
+    taken = [
+        await http.get("/v1/dead-letters", params=most),
+        await http.post("/v1/dead-letters/replay", json=most),
+        await http.get("/dead-letters", params=most),
+    ]
+    refused = [
+        await http.get("/v1/dead-letters", params=too_much),
+        await http.post("/v1/dead-letters/replay", json=too_much),
+    ]
+    pages = [
+        await http.get("/dead-letters", params=too_much),
+        await http.post("/dead-letters", data=too_much),
+        await http.post("/dead-letters/replay", data=too_much),
+    ]
+
+    assert [each.status_code for each in taken] == [200] * 3
+    assert [each.status_code for each in refused] == [422] * 2
+    assert [each.json()["field"] for each in refused] == [f"query.{field}", field]
+    assert [each.status_code for each in pages] == [422] * 3
+    for page in pages:
+        assert f"{field}: must have at most {limit} characters" in page.text
+        assert "To the dead letters" in page.text
+    with pytest.raises(InvalidInput, match=field):
+        await system.dead_letters.list(**too_much)  # type: ignore[arg-type]
+
+
 async def test_in_process_nonsense_is_refused_alike(system: FakeSystem) -> None:
     with pytest.raises(InvalidInput, match="kind"):
         await system.dead_letters.list(kind="letter")
@@ -233,76 +285,3 @@ async def test_in_process_nonsense_is_refused_alike(system: FakeSystem) -> None:
         await system.dead_letters.get("delivery", "nonsense")
     with pytest.raises(NotFound):
         await system.dead_letters.replay("event", Ids().new())
-
-
-async def sign_in(system: FakeSystem, http: httpx2.AsyncClient, scope: Scope) -> str:
-    """Sign in to the pages with a key of that scope; who that is."""
-    keys = system.services.keys
-    await keys.create("root", [Scope.ADMIN], by="a test")
-    made = await keys.create(f"for {scope}", [scope], by="a test")
-    await http.post("/login", data={"key": made.token})
-    return f"key {made.key.id} (for {scope})"
-
-
-async def test_an_admins_session_replays_on_the_page_and_is_written_down(
-    system: FakeSystem, http: httpx2.AsyncClient
-) -> None:
-    (address,) = await fail(system)
-    who = await sign_in(system, http, Scope.ADMIN)
-    kind, letter_id = await the_letter(system)
-
-    page = await http.get(f"/dead-letters/{kind}/{letter_id}", headers=PAGE)
-    foreign_page = await http.post(
-        f"/dead-letters/{kind}/{letter_id}/replay", headers={"Sec-Fetch-Site": "cross-site"}
-    )
-    done = await http.post(f"/dead-letters/{kind}/{letter_id}/replay")
-    again = await http.post(f"/dead-letters/{kind}/{letter_id}/replay")
-    await system.settle()
-
-    assert "Replay it now" in page.text
-    assert foreign_page.status_code == 401
-    assert (done.status_code, "1 replayed." in done.text) == (200, True)
-    assert again.status_code == 409
-    system.assert_sent(to=address)
-    assert {each.actor for each in await system.services.audit.list(limit=20)} == {who}
-
-
-async def test_a_readers_session_sees_them_and_may_not_replay(
-    system: FakeSystem, http: httpx2.AsyncClient
-) -> None:
-    await fail(system)
-    await sign_in(system, http, Scope.READ)
-    kind, letter_id = await the_letter(system)
-
-    listed = await http.get("/dead-letters", headers=PAGE)
-    found = await http.post("/dead-letters", data={"reason": "spam"})
-    refused = [
-        await http.post(f"/dead-letters/{kind}/{letter_id}/replay"),
-        await http.post("/dead-letters/replay", data={"kind": "delivery"}),
-    ]
-
-    assert (listed.status_code, found.status_code) == (200, 200)
-    assert "554 no spam please" in found.text
-    assert "Replay all" not in listed.text
-    assert "scope <code>admin</code>" in listed.text
-    assert [each.status_code for each in refused] == [403, 403]
-    assert len((await system.dead_letters.list()).dead_letters) == 1
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:3000"},
-        {"Origin": "http://evil.example"},
-    ],
-)
-async def test_without_keys_a_page_of_another_site_replays_nothing(
-    system: FakeSystem, http: httpx2.AsyncClient, headers: dict[str, str]
-) -> None:
-    await fail(system)
-
-    refused = await http.post("/dead-letters/replay", headers=headers)
-
-    assert refused.status_code == 403
-    assert len((await system.dead_letters.list()).dead_letters) == 1

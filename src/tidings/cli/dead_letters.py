@@ -1,6 +1,7 @@
 """Commands that list, show and replay what came to nothing."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,8 +101,7 @@ def replay(
     with _progress(hidden=as_json) as tell:
         done = ask(url, lambda client: _replay_all(client, options, tell))
     verb = "would be replayed" if dry_run else "replayed"
-    left = f", {done['left']} left as they are" if done["left"] else ""
-    show(done, f"{done['replayed']} {verb}{left}.", as_json=as_json)
+    show(done, _in_words(done, verb), as_json=as_json)
 
 
 def _replay_one(
@@ -111,21 +111,31 @@ def _replay_one(
         raise InvalidInput("give KIND and ID alone, as `tidings dead-letters list` shows them")
     kind, letter_id = one
     ask(url, lambda client: client.dead_letters.replay(kind, letter_id, in_doubt=in_doubt))
-    show({"replayed": 1, "left": 0}, f"{kind} {letter_id} is replayed.", as_json=as_json)
+    done = {"replayed": 1, "left": 0, "in_doubt": 0}
+    show(done, f"{kind} {letter_id} is replayed.", as_json=as_json)
 
 
 async def _replay_all(
     client: "AsyncClient", options: Mapping[str, Any], tell: Progress
 ) -> Mapping[str, int]:
-    replayed, left, before = 0, 0, None
+    done, before = Counter[str](), None
     while True:
         answer = await client.dead_letters.replay_all(**options, before=before)
-        replayed, left, before = (
-            replayed + answer["replayed"], left + answer["left"], answer["next"],
-        )  # fmt: skip
-        tell(replayed)
+        counted = {name: value for name, value in answer.items() if name != "next"}
+        before = answer["next"]
+        done.update(counted)
+        tell(done["replayed"])
         if before is None:
-            return {"replayed": replayed, "left": left}
+            return dict(done)
+
+
+def _in_words(done: Mapping[str, int], verb: str) -> str:
+    left = f", {done['left']} left as they are" if done["left"] else ""
+    doubt = (
+        f"\n{done['in_doubt']} left out because they may have been delivered: "
+        "--in-doubt takes them too."
+    )
+    return f"{done['replayed']} {verb}{left}.{doubt if done['in_doubt'] else ''}"
 
 
 @contextmanager

@@ -336,6 +336,7 @@ class Replayed(TypedDict):
 
     replayed: int
     left: int
+    in_doubt: int
     next: str | None
 
 

@@ -78,8 +78,8 @@ class DeadLetters:
     ) -> Replayed:
         """Replay those that are wanted, newest first, some at a time: go on with `next`.
 
-        What is in doubt is left out unless `in_doubt` says that it may be sent again. `dry_run`
-        replays nothing and counts all the same. Raises InvalidInput.
+        What is in doubt is left out, and counted, unless `in_doubt` says that it may be sent
+        again. `dry_run` replays nothing and counts all the same. Raises InvalidInput.
         """
         asked: dict[str, Any] = {
             "kind": kind,

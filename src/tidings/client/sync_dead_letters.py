@@ -75,8 +75,8 @@ class SyncDeadLetters:
     ) -> Replayed:
         """Replay those that are wanted, newest first, some at a time: go on with `next`.
 
-        What is in doubt is left out unless `in_doubt` says that it may be sent again. `dry_run`
-        replays nothing and counts all the same. Raises InvalidInput.
+        What is in doubt is left out, and counted, unless `in_doubt` says that it may be sent
+        again. `dry_run` replays nothing and counts all the same. Raises InvalidInput.
         """
         return self._thread.wait_for(
             self._letters.replay_all(

@@ -2,6 +2,8 @@
 
 import re
 
+#: characters that a key or a channel may have
+NAME_LIMIT = 100
 #: keys of workflows and templates: 1 to 100 of a-z 0-9 -
 KEY = "[a-z0-9][a-z0-9-]{0,99}"
 #: channels such as email: 1 to 100 of a-z 0-9 _

@@ -44,11 +44,19 @@ class Cancelled:
         )
 
 
-def keys_under(
-    connection: sa.Connection, cancel_key: str, *, after: str | None, limit: int
-) -> Sequence[str]:
-    """The next events that came under a cancel key, in the order of their ids."""
+def last_under(connection: sa.Connection, cancel_key: str) -> str | None:
+    """The last event that came under a cancel key so far, in the order of their ids."""
     query = sa.select(events.c.id).where(events.c.cancel_key == cancel_key)
+    return connection.scalar(query.order_by(events.c.id.desc()).limit(1))
+
+
+def keys_under(
+    connection: sa.Connection, cancel_key: str, *, after: str | None, last: str | None, limit: int
+) -> Sequence[str]:
+    """The next events that came under a cancel key, in the order of their ids, up to `last`."""
+    query = sa.select(events.c.id).where(events.c.cancel_key == cancel_key)
+    if last is not None:
+        query = query.where(events.c.id <= last)
     if after is not None:
         query = query.where(events.c.id > after)
     return connection.scalars(query.order_by(events.c.id).limit(limit)).all()

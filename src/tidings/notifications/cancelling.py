@@ -15,6 +15,10 @@ from tidings.notifications.fields import check_visible
 
 #: events called off in one transaction
 _BATCH = 200
+
+#: what is left of a key: the events after the first of these, up to the second
+_Rest = tuple[str, str | None]
+
 _log = get_logger("notifications")
 
 
@@ -56,20 +60,23 @@ class Cancelling:
     async def _key(self, cancel_key: str) -> Cancelled:
         """Batch after batch, so that a key for a million never locks them all."""
         check_visible(cancel_key, "cancel_key")
-        total, after = Cancelled(), None
-        while True:
-            keys, cancelled = await self._store.run(self._next(cancel_key, after))
+        total, rest = await self._store.run(self._next(cancel_key, None))
+        while rest is not None:
+            cancelled, rest = await self._store.run(self._next(cancel_key, rest))
             total += cancelled
-            if len(keys) < _BATCH:
-                return total
-            after = keys[-1]
+        return total
 
     def _next(
-        self, cancel_key: str, after: str | None
-    ) -> Callable[[sa.Connection], tuple[list[str], Cancelled]]:
-        def work(connection: sa.Connection) -> tuple[list[str], Cancelled]:
-            keys = cancel_rows.keys_under(connection, cancel_key, after=after, limit=_BATCH)
-            return list(keys), cancel_rows.call_off_events(connection, keys, self._clock.now())
+        self, cancel_key: str, rest: _Rest | None
+    ) -> Callable[[sa.Connection], tuple[Cancelled, _Rest | None]]:
+        def work(connection: sa.Connection) -> tuple[Cancelled, _Rest | None]:
+            # What comes from now on is no part of it: it might never end.
+            after, last = rest or (None, cancel_rows.last_under(connection, cancel_key))
+            keys = cancel_rows.keys_under(
+                connection, cancel_key, after=after, last=last, limit=_BATCH
+            )
+            cancelled = cancel_rows.call_off_events(connection, keys, self._clock.now())
+            return cancelled, (keys[-1], last) if len(keys) == _BATCH else None
 
         return work
 

@@ -10,6 +10,7 @@ from tidings.core.errors import Conflict, InvalidInput, NotFound
 from tidings.core.ids import is_uuid
 from tidings.core.logs import get_logger
 from tidings.core.models import Event
+from tidings.core.names import NAME_LIMIT
 from tidings.notifications.intake import Intake
 from tidings.notifications.replayer import Replayer
 from tidings.store.dead_letter_rows import DeadLetter, Kind, Place, Wanted
@@ -17,6 +18,9 @@ from tidings.store.dead_letters import DeadLetters, Inspected
 
 #: letters that one call replays at most, in one transaction for each kind
 BATCH = 1_000
+
+#: characters that what they are found by may have: those of the names, and a line of the reason
+LIMITS = {"channel": NAME_LIMIT, "workflow": NAME_LIMIT, "provider": NAME_LIMIT, "reason": 255}
 
 #: who replays where nobody says
 IN_PROCESS = "the program itself"
@@ -37,8 +41,10 @@ class Replayed:
     """What one call replayed, and where to go on; None where nothing is left."""
 
     replayed: int
-    #: in doubt, called off, not readable, or replayed by somebody else meanwhile
+    #: called off, not readable, or replayed by somebody else meanwhile
     left: int
+    #: left out because they may have been delivered; `in_doubt` takes them too
+    in_doubt: int
     next: str | None
 
 
@@ -128,8 +134,8 @@ class DeadLetterService:
     ) -> Replayed:
         """Replay those that are wanted, newest first, some at a time: go on with `next`.
 
-        What is in doubt is left out unless `in_doubt` says that it may be sent again. `dry_run`
-        replays nothing and counts all the same. Raises InvalidInput.
+        What is in doubt is left out, and counted, unless `in_doubt` says that it may be sent
+        again. `dry_run` replays nothing and counts all the same. Raises InvalidInput.
         """
         wanted = Wanted(
             kind=kind_of(kind),
@@ -139,18 +145,29 @@ class DeadLetterService:
             reason=_plain(reason),
             since=since,
             until=until,
-            in_doubt=None if in_doubt else False,
         )
         page = await self._page(wanted, BATCH, before)
-        found = page.dead_letters
-        if dry_run:
-            return Replayed(replayed=len(found), left=0, next=page.next)
-        async with _Audited(self._audit, by, _in_words(wanted)):
-            replayed = await self._replayer.many(found, in_doubt=in_doubt, by=by)
-        _log.info("dead letters replayed", by=by, replayed=replayed, found=len(found))
-        return Replayed(replayed=replayed, left=len(found) - replayed, next=page.next)
+        chosen = [each for each in page.dead_letters if in_doubt or not each.in_doubt]
+        replayed = len(chosen)
+        if not dry_run:
+            replayed = await self._replay(chosen, wanted, in_doubt=in_doubt, by=by)
+        return Replayed(
+            replayed=replayed,
+            left=len(chosen) - replayed,
+            in_doubt=len(page.dead_letters) - len(chosen),
+            next=page.next,
+        )
+
+    async def _replay(
+        self, chosen: Sequence[DeadLetter], wanted: Wanted, *, in_doubt: bool, by: str
+    ) -> int:
+        async with _Audited(self._audit, by, _in_words(wanted, in_doubt=in_doubt)):
+            replayed = await self._replayer.many(chosen, in_doubt=in_doubt, by=by)
+        _log.info("dead letters replayed", by=by, replayed=replayed, found=len(chosen))
+        return replayed
 
     async def _page(self, wanted: Wanted, limit: int, before: str | None) -> DeadLetterPage:
+        _require_short(wanted)
         place = None if before is None else Place.read(before)
         found = await self._letters.find(wanted, limit=limit + 1, before=place)
         shown = found[:limit]
@@ -202,11 +219,18 @@ def kind_of(kind: str | None) -> Kind | None:
         raise InvalidInput(f"kind: must be one of {', '.join(Kind)}", field="kind") from None
 
 
+def _require_short(wanted: Wanted) -> None:
+    for name, limit in LIMITS.items():
+        if len(getattr(wanted, name) or "") > limit:
+            raise InvalidInput(f"{name}: must have at most {limit} characters", field=name)
+
+
 def _plain(words: str | None) -> str | None:
     # PostgreSQL takes no null characters, and no reason holds one.
     return words and words.replace("\x00", "")
 
 
-def _in_words(wanted: Wanted) -> str:
+def _in_words(wanted: Wanted, *, in_doubt: bool) -> str:
     given = [f"{name}={value}" for name, value in asdict(wanted).items() if value is not None]
-    return f"replay dead letters: {', '.join(given) or 'all of them'}"
+    doubt = "those in doubt too" if in_doubt else "none in doubt"
+    return f"replay dead letters: {', '.join([*given, doubt])}"

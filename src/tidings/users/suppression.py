@@ -1,11 +1,11 @@
 """What must not be written to: the values, and the form of an address that is looked for."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from tidings.core.errors import InvalidInput
 from tidings.core.models import IN_APP
-from tidings.core.names import is_channel
 from tidings.core.text import is_one_line
 from tidings.users.addresses import normalise_email
 
@@ -24,14 +24,18 @@ class Suppression:
     created_at: datetime
 
 
-def normalise_address(channel: str, raw: str) -> str:
-    """An address as its channel keeps it. Raises InvalidInput naming what is wrong."""
-    if not is_channel(channel):
-        raise InvalidInput("channel: must be a channel such as email", field="channel")
+def normalise_address(channel: str, raw: str, *, served: Collection[str]) -> str:
+    """An address as its channel keeps it. Raises InvalidInput naming what is wrong.
+
+    A channel that is not served has no addresses: it is mistyped, and would suppress nothing.
+    """
     if channel == IN_APP:
         raise InvalidInput(
             "channel: everybody has a feed; turn it off by a preference", field="channel"
         )
+    if channel not in served:
+        known = ", ".join(sorted({*served} - {IN_APP}))
+        raise InvalidInput(f"channel: must be one that has addresses: {known}", field="channel")
     if channel == "email":
         return normalise_email(raw, field="address")
     return _line(raw, "address")

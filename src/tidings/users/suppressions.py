@@ -1,6 +1,6 @@
 """Suppressions: addresses nothing is sent to, whoever has them, now or later."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
@@ -18,13 +18,14 @@ _log = get_logger("users")
 class SuppressionService:
     """Keeps the list, without any address; each change of it holds from its answer on."""
 
-    def __init__(self, store: Store, *, clock: Clock) -> None:
+    def __init__(self, store: Store, *, clock: Clock, channels: Collection[str]) -> None:
         self._store = store
         self._clock = clock
+        self._channels = channels
 
     async def put(self, channel: str, address: str, *, reason: str = "asked for") -> Suppression:
         """Send nothing to an address any more, critical or not. Raises InvalidInput."""
-        wanted, why = normalise_address(channel, address), check_reason(reason)
+        wanted, why = self._normalised(channel, address), check_reason(reason)
         suppression_id = self._id(channel, wanted)
 
         def work(connection: sa.Connection) -> Suppression:
@@ -45,7 +46,7 @@ class SuppressionService:
 
     async def find(self, channel: str, address: str) -> Suppression:
         """The suppression of an address. Raises NotFound and InvalidInput."""
-        return await self.get(self._id(channel, normalise_address(channel, address)))
+        return await self.get(self._id(channel, self._normalised(channel, address)))
 
     async def get(self, suppression_id: str) -> Suppression:
         """The suppression of that id. Raises NotFound."""
@@ -70,6 +71,9 @@ class SuppressionService:
         lifted = _existing(await self._store.run(work))
         _log.info("suppression lifted", suppression_id=lifted.id, channel=lifted.channel)
         return lifted
+
+    def _normalised(self, channel: str, address: str) -> str:
+        return normalise_address(channel, address, served=self._channels)
 
     def _id(self, channel: str, address: str) -> str:
         return address_hash(self._store.installation.address_key, channel, address)

@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from tidings.api.access import ACTOR, MAY_ALL, NOBODY
 from tidings.core.errors import InvalidInput
-from tidings.notifications.dead_letters import Replayed
+from tidings.notifications.dead_letters import LIMITS
 from tidings.store.dead_letter_rows import DeadLetter, Kind
 from tidings.store.dead_letters import Inspected
 from tidings.web.engine import Engine
 from tidings.web.forms import read_form, require_own_page
 from tidings.web.ports import DeadLetters
+from tidings.web.replay_notice import ReplayNotice, lead_back, told
 from tidings.web.routes import page_route
 from tidings.web.security import page_response
 from tidings.web.timeline import badge
@@ -52,7 +53,11 @@ def dead_letters_router(*, engine: Engine, dead_letters: DeadLetters) -> APIRout
 
     @router.get("/dead-letters")
     async def show_letters(request: Request) -> Response:
-        return page_response(await pages.list(_asked(request), _reader(request)))
+        done = ReplayNotice.read(request)
+        if done is None:
+            return page_response(await pages.list(_asked(request), _reader(request)))
+        html = await pages.list(done.fields, _reader(request), done=done)
+        return told(page_response(html))
 
     @router.post("/dead-letters")
     async def find_letters(request: Request) -> Response:
@@ -64,7 +69,7 @@ def dead_letters_router(*, engine: Engine, dead_letters: DeadLetters) -> APIRout
     async def replay_letters(request: Request) -> Response:
         require_own_page(request)
         fields = await read_form(request)
-        return page_response(await pages.replay_all(fields, _reader(request)))
+        return lead_back(request, await pages.replay_all(fields, _reader(request)))
 
     @router.get("/dead-letters/{kind}/{letter_id}")
     async def show_letter(request: Request, kind: str, letter_id: str) -> Response:
@@ -74,7 +79,8 @@ def dead_letters_router(*, engine: Engine, dead_letters: DeadLetters) -> APIRout
     async def replay_letter(request: Request, kind: str, letter_id: str) -> Response:
         require_own_page(request)
         fields = await read_form(request)
-        return page_response(await pages.replay(kind, letter_id, fields, _reader(request)))
+        done = await pages.replay(kind, letter_id, fields, _reader(request))
+        return lead_back(request, done)
 
     return router
 
@@ -98,7 +104,7 @@ class _DeadLetterPages:
         reader: _Reader,
         *,
         part: bool = False,
-        done: Replayed | None = None,
+        done: ReplayNotice | None = None,
     ) -> str:
         """The list, or only the part that changes; `done` is what was replayed just now."""
         wanted = _wanted(fields)
@@ -111,6 +117,7 @@ class _DeadLetterPages:
             wanted=wanted,
             fields=[(name, value) for name, value in wanted.items() if value],
             kinds=[str(kind) for kind in Kind],
+            limits=LIMITS,
             done=done,
             in_doubt="in_doubt" in fields,
             may_replay=reader.may_replay,
@@ -130,21 +137,21 @@ class _DeadLetterPages:
 
     async def replay(
         self, kind: str, letter_id: str, fields: Mapping[str, str], reader: _Reader
-    ) -> str:
-        """Replay one; the list as it is then."""
+    ) -> ReplayNotice:
+        """Replay one."""
         in_doubt = "in_doubt" in fields
         await self._dead_letters.replay(kind, letter_id, in_doubt=in_doubt, by=reader.name)
-        return await self.list({}, reader, done=Replayed(replayed=1, left=0, next=None))
+        return ReplayNotice(replayed=1)
 
-    async def replay_all(self, fields: Mapping[str, str], reader: _Reader) -> str:
-        """Replay what the form names; the list as it is then."""
+    async def replay_all(self, fields: Mapping[str, str], reader: _Reader) -> ReplayNotice:
+        """Replay what the form names."""
         done = await self._dead_letters.replay_all(
             **_wanted(fields),
             in_doubt="in_doubt" in fields,
             before=fields.get("before") or None,
             by=reader.name,
         )
-        return await self.list(fields, reader, done=done)
+        return ReplayNotice.of(done, fields)
 
 
 def _reader(request: Request) -> _Reader:

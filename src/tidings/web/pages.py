@@ -45,30 +45,31 @@ def pages_router(
     """
     assets = Assets()
     engine = Engine(assets, clock=clock, title=title, origin=origin, sender=sender)
-    router = APIRouter()
-    router.include_router(_entrance(engine, assets))
-    router.include_router(
-        login_router(
-            engine=engine,
-            keyring=keyring,
-            sessions=sessions,
-            clock=clock,
-            allow_unauthenticated=allow_unauthenticated,
-        )
+    login = login_router(
+        engine=engine,
+        keyring=keyring,
+        sessions=sessions,
+        clock=clock,
+        allow_unauthenticated=allow_unauthenticated,
     )
-    router.include_router(outbox_router(engine=engine, outbox=outbox, bus=bus, stopping=stopping))
-    router.include_router(
-        dashboard_router(
-            engine=engine,
-            analytics=analytics,
-            notifications=notifications,
-            dead_letters=dead_letters,
-            bus=bus,
-            stopping=stopping,
-        )
+    dashboard = dashboard_router(
+        engine=engine,
+        analytics=analytics,
+        notifications=notifications,
+        dead_letters=dead_letters,
+        bus=bus,
+        stopping=stopping,
     )
-    router.include_router(dead_letters_router(engine=engine, dead_letters=dead_letters))
-    return router
+    outbox_pages = outbox_router(engine=engine, outbox=outbox, bus=bus, stopping=stopping)
+    letters = dead_letters_router(engine=engine, dead_letters=dead_letters)
+    return _joined(_entrance(engine, assets), login, outbox_pages, dashboard, letters)
+
+
+def _joined(*routers: APIRouter) -> APIRouter:
+    all_of_them = APIRouter()
+    for router in routers:
+        all_of_them.include_router(router)
+    return all_of_them
 
 
 def _entrance(engine: Engine, assets: Assets) -> APIRouter:

@@ -1,12 +1,14 @@
 """Calling off: whatever was not called yet is not called any more, whoever has it in hand."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
+import sqlalchemy as sa
 
-from tidings.core.errors import InvalidInput, NotFound
+from tidings.core.errors import InvalidInput, NotFound, Unavailable
 from tidings.core.ids import derived
 from tidings.core.models import DeliveryState, Lane
 from tidings.core.ports import Store
@@ -35,6 +37,31 @@ from tidings.testing.store_contract.settle import sent, to_retry
 
 #: how often what may cross is let cross
 _ROUNDS = 20
+
+
+class _Meanwhile:
+    """A store where something happens after each of the first five transactions."""
+
+    def __init__(self, store: Store, happen: Callable[[], Awaitable[None]]) -> None:
+        self._store = store
+        self._happen = happen
+        self._left = 5
+
+    @classmethod
+    def of(cls, store: Store, happen: Callable[[], Awaitable[None]]) -> Store:
+        """As who works on it takes it."""
+        return cast("Store", cls(store, happen))
+
+    async def run(self, work: Callable[[sa.Connection], Any]) -> Any:
+        result = await self._store.run(work)
+        if self._left:
+            self._left -= 1
+            await self._happen()
+        return result
+
+
+async def _break_off() -> None:
+    raise Unavailable("the database went away")
 
 
 class CancellingContract(StoreCase):
@@ -157,6 +184,36 @@ class CancellingContract(StoreCase):
         assert again == unknown == Cancelled()
         left = await rows(store, schema.events, state="due")
         assert {each["cancel_key"] for each in left} == {"order-2", None}
+
+    async def test_what_comes_under_a_key_meanwhile_is_no_part_and_does_not_keep_it_going(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_user(store, "ada")
+        await self._come(store, 250)
+        busy = Cancelling(_Meanwhile.of(store, lambda: self._come(store, 200)), clock=clock)
+
+        cancelled = await busy.by(cancel_key="order-1")
+
+        assert cancelled == Cancelled(events=250)
+        assert len(await rows(store, schema.events, state="due")) == 400
+
+    async def test_a_key_that_was_broken_off_is_called_off_so_far_and_may_be_again(
+        self, store: Store, clock: MovableClock, cancelling: Cancelling
+    ) -> None:
+        await add_user(store, "ada")
+        await self._come(store, 250)
+        broken = Cancelling(_Meanwhile.of(store, _break_off), clock=clock)
+
+        with pytest.raises(Unavailable):
+            await broken.by(cancel_key="order-1")
+        so_far = await rows(store, schema.events, state="cancelled")
+        again = await cancelling.by(cancel_key="order-1")
+
+        assert (len(so_far), again) == (200, Cancelled(events=50))
+
+    async def _come(self, store: Store, count: int) -> None:
+        events = [an_event(store, user_id="ada") for _ in range(count)]
+        await store.accept([an_acceptance(each, cancel_key="order-1") for each in events])
 
     async def test_what_there_is_not_can_not_be_called_off(self, cancelling: Cancelling) -> None:
         with pytest.raises(NotFound):

@@ -37,7 +37,7 @@ class SuppressingContract(StoreCase):
     @pytest.fixture
     def suppressions(self, store: Store, clock: MovableClock) -> SuppressionService:
         """What is under test."""
-        return SuppressionService(store, clock=clock)
+        return SuppressionService(store, clock=clock, channels=["email", "push", "in_app"])
 
     @pytest.fixture
     def users(self, store: Store, clock: MovableClock) -> UserService:
@@ -149,7 +149,7 @@ class SuppressingContract(StoreCase):
 
     @pytest.mark.parametrize(
         ("channel", "address"),
-        [("email", "nobody"), ("in_app", "ada"), ("No Channel", ADA), ("push", "two\nlines")],
+        [("email", "nobody"), ("in_app", "ada"), ("emial", ADA), ("push", "two\nlines")],
     )
     async def test_what_is_no_address_can_not_be_suppressed(
         self, suppressions: SuppressionService, channel: str, address: str
