@@ -191,7 +191,7 @@ async def _build(
         metrics=metrics,
         store=store,
         backlog=backlog,
-        retention=Retention(store),
+        retention=Retention(store, days=settings.retention_days),
         bus=bus,
         users=users,
         suppressions=SuppressionService(store, clock=clock),
