@@ -19,7 +19,7 @@ from tidings.core.models import OWN_CHANNELS
 PREFIX = "TIDINGS_"
 #: variables of our own tests, never settings
 TEST_PREFIX = "TIDINGS_TEST_"
-#: the rate that is none
+#: what is said where there is to be no limit
 NO_LIMIT = "off"
 
 _FIXES: Mapping[str, str] = {
@@ -27,6 +27,7 @@ _FIXES: Mapping[str, str] = {
     "redis_url": "use redis://host:6379/0, rediss://… or unix:///path/to/socket",
     "port": "use a free port from 1 to 65535; 0 lets the system choose",
     "backlog_limit": "use a number of rows, such as 1000000",
+    "retention_days": "use a number of days from 8, such as 90, or off to keep all for ever",
     "register_rate": "use a form like 60/minute, or off for no limit",
     "templates": "name a folder that exists, with <key>/email.txt in it",
     "email_provider": "use smtp, or a list like smtp, http or east=smtp*80, west=smtp*20",
@@ -44,6 +45,10 @@ def _names(value: object) -> object:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
     return value
+
+
+def _none_if_off(value: object) -> object:
+    return None if value == NO_LIMIT else value
 
 
 Names = Annotated[tuple[str, ...], NoDecode, pydantic.BeforeValidator(_names)]
@@ -85,6 +90,10 @@ class Settings(BaseSettings):
     register_rate: str = "60/minute"
     #: rows that may wait to be planned or sent; above it nothing new is accepted
     backlog_limit: Annotated[int, pydantic.Field(ge=1)] = 1_000_000
+    #: how long finished events are kept, with all they led to; off: for ever
+    retention_days: Annotated[
+        int | None, pydantic.Field(ge=8), pydantic.BeforeValidator(_none_if_off)
+    ] = 90
     log_format: LogFormat = "auto"
     log_level: Annotated[str, pydantic.Field(pattern="^(?i:debug|info|warning|error)$")] = "info"
     #: how long a worker sleeps when no bell rings

@@ -133,7 +133,7 @@ async def _build(
             metrics=metrics,
             store=store,
             backlog=backlog,
-            retention=Retention(store),
+            retention=Retention(store, days=settings.retention_days),
             bus=bus,
             shared=shared,
             users=users,

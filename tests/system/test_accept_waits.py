@@ -3,13 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
-import asyncpg
 import pytest
 
-from tests.system.postgres_sessions import until
+from tests.system.postgres_sessions import elsewhere, until_one_waits
 from tidings.core.clock import SystemClock
 from tidings.core.errors import InProgress, Unavailable
 from tidings.core.group_commit import GroupCommit
@@ -18,9 +15,6 @@ from tidings.store import schema
 from tidings.store.postgres import PostgresStore
 from tidings.store.postgres.connections import HOT_CONNECTIONS, LOCK_SECONDS
 from tidings.testing.store_contract.given import accept, an_acceptance, an_event, claim, rows
-
-if TYPE_CHECKING:
-    Session = asyncpg.Connection[asyncpg.Record]
 
 #: seconds that a machine under load may add to a bound
 SLACK = 1.0
@@ -35,18 +29,6 @@ async def store(migrated_postgres_url: str) -> AsyncIterator[PostgresStore]:
     store = await PostgresStore.open(migrated_postgres_url, clock=SystemClock())
     yield store
     await store.aclose()
-
-
-@asynccontextmanager
-async def elsewhere(url: str, statement: str) -> AsyncIterator["Session"]:
-    """Another process in the middle of a transaction."""
-    session = await asyncpg.connect(url)
-    transaction = session.transaction()
-    await transaction.start()
-    await session.execute(statement)
-    yield session
-    await session.execute("COMMIT")
-    await session.close()
 
 
 def keyed(store: PostgresStore, key: str) -> Acceptance:
@@ -123,13 +105,3 @@ async def test_workers_that_hold_every_connection_do_not_hold_up_accepting(
 
     assert accepted.status is AcceptStatus.STORED
     await asyncio.gather(*claims)
-
-
-async def until_one_waits(url: str, *, count: int = 1) -> None:
-    session = await asyncpg.connect(url)
-    query = (
-        "SELECT count(*) >= $1 FROM pg_stat_activity WHERE datname = current_database() "
-        "AND application_name = 'tidings' AND wait_event_type = 'Lock'"
-    )
-    await until(lambda: session.fetchval(query, count))
-    await session.close()

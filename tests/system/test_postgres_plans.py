@@ -169,6 +169,7 @@ STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
             each("'normal'", "text"),
             each("NULL", "text"),
             *[text_ids("new")] * 4,
+            each("1", "integer"),
         ],
         "users_pkey",
     ),

@@ -42,6 +42,8 @@ def test_a_sqlite_address_names_its_file(url: str, path: Path | None) -> None:
         ("TIDINGS_DATABASE_URL", "mysql://here", "postgresql://"),
         ("TIDINGS_REDIS_URL", "localhost:6379", "redis://"),
         ("TIDINGS_REGISTER_RATE", "often", "60/minute"),
+        ("TIDINGS_RETENTION_DAYS", "7", "off"),
+        ("TIDINGS_RETENTION_DAYS", "long", "off"),
         ("TIDINGS_TEMPLATES", "/no/such/folder", "folder"),
         ("TIDINGS_LOG_LEVEL", "loud", "info"),
         ("TIDINGS_DATABSE_URL", "sqlite://", "TIDINGS_DATABASE_URL"),
@@ -132,3 +134,12 @@ def test_the_options_of_an_unlisted_name_are_refused(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(ConfigurationError, match="TIDINGS_WEST_HOST is not a setting"):
         read_settings(providers=("smtp",))
+
+
+@pytest.mark.parametrize(("value", "kept"), [("off", None), ("30", 30), ("", 90)])
+def test_what_is_finished_is_kept_for_a_time_or_for_ever(
+    monkeypatch: pytest.MonkeyPatch, value: str, kept: int | None
+) -> None:
+    monkeypatch.setenv("TIDINGS_RETENTION_DAYS", value)
+
+    assert read_settings().retention_days == kept

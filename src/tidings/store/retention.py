@@ -1,16 +1,22 @@
 """What is kept for a time only, and what takes it away when that is over."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from tidings.core.ports import Store
-from tidings.store.schema import idempotency
+from tidings.store.old_events import sweep
+from tidings.store.schema import idempotency, outbox
 
 #: rows that one transaction takes away
 BATCH = 1_000
+
+#: rows that an event leads to at most, about
+_ROWS_OF_AN_EVENT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,21 +29,41 @@ class Period:
     kept: timedelta
 
 
-PERIODS = (Period(table=idempotency, since=idempotency.c.created_at, kept=timedelta(days=7)),)
-"""Every table whose rows have a term."""
+IDEMPOTENCY = Period(table=idempotency, since=idempotency.c.created_at, kept=timedelta(days=7))
 
 
 class Retention:
-    """Takes away what is over, a batch at a time; any number of processes may do so at once."""
+    """Takes away what is over, a batch at a time; any number of processes may do so at once.
 
-    def __init__(self, store: Store, *, batch: int = BATCH) -> None:
+    Finished events, with all they led to and the outbox, are kept for so many `days`; None: for
+    ever. It must be more than idempotency records are kept, for these answer with their events.
+    """
+
+    def __init__(self, store: Store, *, days: int | None = None, batch: int = BATCH) -> None:
         self._store = store
+        self._kept = None if days is None else timedelta(days=days)
         self._batch = batch
 
     async def apply(self) -> int:
         """Take away everything whose term is over; how much it was. Raises Unavailable."""
         now = await self._store.now()
-        return sum([await self._empty(period, now - period.kept) for period in PERIODS])
+        removed = sum([await self._empty(each, now - each.kept) for each in self._periods()])
+        return removed if self._kept is None else removed + await self._sweep(now - self._kept)
+
+    def _periods(self) -> Sequence[Period]:
+        if self._kept is None:
+            return (IDEMPOTENCY,)
+        return IDEMPOTENCY, Period(table=outbox, since=outbox.c.created_at, kept=self._kept)
+
+    async def _sweep(self, before: datetime) -> int:
+        """Go through the old events once; what is not finished is passed over."""
+        removed, after, limit = 0, None, max(1, self._batch // _ROWS_OF_AN_EVENT)
+        while True:
+            swept = await self._store.run(partial(sweep, before=before, after=after, limit=limit))
+            removed += swept.removed
+            if swept.last is None:
+                return removed
+            after = swept.last
 
     async def _empty(self, period: Period, before: datetime) -> int:
         removed = 0

@@ -1,7 +1,6 @@
 """The SQL of suppressions; each function is part of its caller's transaction.
 
-Whoever makes an address looks at the list first, and so waits for a change of it that is under way;
-whoever changes the list waits for them and then finds what they made. Users are locked after that.
+The locks of addresses come first: see `store.address_locks`. Users are locked after that.
 """
 
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from tidings.store.address_locks import share
 from tidings.store.schema import addresses, suppressions, users
 from tidings.store.upsert import insert
 from tidings.users.suppression import Suppression
@@ -19,21 +19,15 @@ _COLUMNS = (
     suppressions.c.reason,
     suppressions.c.created_at,
 )
-_LOCK = sa.text("LOCK TABLE suppressions IN EXCLUSIVE MODE")
 
 
 def held_by(connection: sa.Connection, address_hash: str) -> str | None:
     """The suppression of an address that is about to be made, if there is one."""
+    share(connection, address_hash)
     query = sa.select(suppressions.c.address_hash).where(
         suppressions.c.address_hash == address_hash
     )
-    return connection.scalar(query.with_for_update(read=True, key_share=True))
-
-
-def lock(connection: sa.Connection) -> None:
-    """Let nobody make an address until the transaction ends; readers are not held up."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK)
+    return connection.scalar(query)
 
 
 def put(

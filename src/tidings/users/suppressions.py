@@ -9,6 +9,7 @@ from tidings.core.errors import NotFound
 from tidings.core.ids import address_hash
 from tidings.core.logs import get_logger
 from tidings.core.ports import Store
+from tidings.store.address_locks import hold
 from tidings.users import rows, suppression_rows
 from tidings.users.suppression import Suppression, check_reason, normalise_address
 
@@ -30,7 +31,7 @@ class SuppressionService:
 
         def work(connection: sa.Connection) -> Suppression:
             now = self._clock.now()
-            suppression_rows.lock(connection)
+            hold(connection, suppression_id)
             kept = suppression_rows.put(
                 connection, suppression_id, channel=channel, reason=why, now=now
             )
@@ -61,7 +62,7 @@ class SuppressionService:
         """Use the address again; what was skipped meanwhile stays so. Raises NotFound."""
 
         def work(connection: sa.Connection) -> Suppression | None:
-            suppression_rows.lock(connection)
+            hold(connection, suppression_id)
             lifted = suppression_rows.take_off(connection, suppression_id)
             if lifted is not None:
                 owners = suppression_rows.release(connection, suppression_id)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tidings.core.work import Acceptance, Accepted
+from tidings.store.address_locks import KIND, locks_of
 from tidings.store.judging import Item, Known, event_row, key_rows, registration_rows
 from tidings.store.postgres.batches import columns, distinct
 
@@ -23,13 +24,12 @@ SELECT 'event', id::text, type, user_id, data::text FROM events WHERE id = ANY (
 UNION ALL
 SELECT 'user', id, NULL, NULL, NULL FROM users WHERE id = ANY ($3::text[])
 """
-#: reading suppressions locks the table against those that are being added: what is not on the list
-#: now is made before they look for it
-WRITE = """
+#: `tidings_listed` first waits for changes of the list that are under way at these addresses, and
+#: lets no other begin: what is not on the list now is made before they look for it
+WRITE = f"""
 WITH listed AS MATERIALIZED (
-    SELECT address_hash FROM suppressions
-    WHERE address_hash = ANY ($20::text[])
-    FOR KEY SHARE
+    SELECT address_hash
+    FROM tidings_listed({KIND}, $21::integer[], $20::text[]) AS address_hash
 ),
 new_users AS (
     INSERT INTO users (id, name, locale, consent_version, created_at, updated_at)
@@ -88,6 +88,7 @@ async def _write(
     connection: "Connection", shift: timedelta, key: bytes, items: Sequence[Item]
 ) -> None:
     *users, hashes = columns(registration_rows(items, key), 6)
+    locks = locks_of(str(each) for each in hashes)
     await connection.execute(
         WRITE,
         shift,
@@ -95,4 +96,5 @@ async def _write(
         *columns([event_row(item) for item in items], 10),
         *columns(key_rows(items), 3),
         hashes,
+        locks,
     )

@@ -188,6 +188,14 @@ sa.Index(
     postgresql_where=deliveries.c.state == "sending",
 )
 sa.Index("deliveries_notification", deliveries.c.notification_id)
+#: finds the one that a receipt names
+sa.Index(
+    "deliveries_provider_id",
+    deliveries.c.provider_id,
+    deliveries.c.provider,
+    sqlite_where=deliveries.c.provider_id.is_not(None),
+    postgresql_where=deliveries.c.provider_id.is_not(None),
+)
 #: the dead letters, the last first
 sa.Index(
     "deliveries_failed",

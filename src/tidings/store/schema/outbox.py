@@ -18,6 +18,8 @@ outbox = sa.Table(
     sa.Column("html", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
+#: finds what is old enough to go
+sa.Index("outbox_created", outbox.c.created_at)
 
 #: heard on DEAD_LETTER_CHANNEL; id: the key of that event
 dead_letters = sa.Table(

@@ -30,6 +30,7 @@ _TOPICS = (
     "plan",
     "reread",
     "resume",
+    "retention",
     "route",
     "run",
     "settle",

@@ -15,6 +15,7 @@ from tidings.testing.store_contract.parallel import ParallelContract
 from tidings.testing.store_contract.plan import PlanContract
 from tidings.testing.store_contract.reread import RereadContract
 from tidings.testing.store_contract.resume import ResumeContract
+from tidings.testing.store_contract.retention import RetentionContract
 from tidings.testing.store_contract.route import RouteContract
 from tidings.testing.store_contract.run import RunContract
 from tidings.testing.store_contract.settle import FenceContract, FoldContract, SettleContract
@@ -43,6 +44,7 @@ class StoreContract(
     DurabilityContract,
     MigrationContract,
     OutboxContract,
+    RetentionContract,
     DeadLetterContract,
 ):
     """What every store must do."""

@@ -16,6 +16,7 @@ from tidings.testing.store_contract.given import (
     accept,
     add_delivery,
     add_user,
+    an_acceptance,
     an_event,
     claim_one,
     noting,
@@ -23,6 +24,7 @@ from tidings.testing.store_contract.given import (
     row,
     rows,
 )
+from tidings.testing.store_contract.parallel import PATIENCE
 from tidings.users.service import UserService
 from tidings.users.suppressions import SuppressionService
 
@@ -177,6 +179,47 @@ class SuppressingContract(StoreCase):
         kept = await rows(store, schema.addresses)
         assert len(kept) == 2 * _ROUNDS
         assert {each["status"] for each in kept} == {"suppressed"}
+
+    async def test_who_comes_while_it_is_lifted_is_not_held_back_for_ever(
+        self,
+        store: Store,
+        other_store: Store,
+        suppressions: SuppressionService,
+        users: UserService,
+    ) -> None:
+        for number in range(_ROUNDS):
+            address = f"ada{number}@example.com"
+            kept = await suppressions.put("email", address)
+            registration = Registration(user_id=f"r{number}", channel="email", address=address)
+            await asyncio.gather(
+                users.put(f"p{number}", email=address),
+                suppressions.lift(kept.id),
+                accept(other_store, an_event(store), registration=registration),
+            )
+
+        kept_back = [each["status"] for each in await rows(store, schema.addresses)]
+        assert kept_back == ["active"] * 2 * _ROUNDS
+
+    async def test_many_who_come_at_once_and_many_put_on_the_list_do_not_cross(
+        self, store: Store, other_store: Store, suppressions: SuppressionService
+    ) -> None:
+        registrations = [
+            Registration(user_id=f"r{number}", channel="email", address=f"{number}@example.com")
+            for number in range(4 * _ROUNDS)
+        ]
+        batch = [an_acceptance(an_event(store), registration=each) for each in registrations]
+        some = registrations[::-4]
+
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(
+                store.accept(batch[::2]),
+                other_store.accept(batch[::-2]),
+                *[suppressions.put("email", each.address) for each in some],
+            )
+
+        kept = await rows(store, schema.addresses)
+        held = {each["address"] for each in kept if each["status"] == "suppressed"}
+        assert (len(kept), held) == (len(batch), {each.address for each in some})
 
     async def _planned_for(self, store: Store) -> Recipient:
         heard: list[DueEvent] = []
