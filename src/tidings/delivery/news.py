@@ -110,6 +110,7 @@ def _words(outcome: Outcome) -> BoundLogger:
         delivery_id=outcome.claimed.id,
         workflow=outcome.claimed.workflow,
         channel=outcome.claimed.channel,
+        integration=outcome.claimed.provider,
     )
     return words
 

@@ -5,6 +5,8 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import TypeVar
 
+from structlog.contextvars import bind_contextvars, unbind_contextvars
+
 from tidings.core.errors import DeliveryError, OutcomeUnknown, TransientError
 from tidings.core.models import Message, Receipt
 from tidings.core.ports import Find, Send
@@ -55,12 +57,16 @@ class Watch:
     async def _answered(self, call: Awaitable[Answer]) -> tuple[Answer, Ended]:
         """The answer, and whom to tell whether it was a good one."""
         term, began = self._gate.term, time.perf_counter()
+        # for the provider's own lines, which can't know whose account it is
+        bind_contextvars(integration=self._gate.name)
         try:
             answer = await call
         except DeliveryError as error:
             self._ended(_counts_against_it(error), term=term, slow=self._is_slow(began))
             self._heed(error)
             raise
+        finally:
+            unbind_contextvars("integration")
         return answer, partial(self._ended, term=term, slow=self._is_slow(began))
 
     def _ended(self, failed: bool, *, term: int, slow: bool) -> None:
