@@ -89,7 +89,7 @@ async def test_a_provider_that_can_tell_is_asked_before_another_call(tidings: Fa
 
     tidings.assert_sent(to="ann@example.com")
     sent = await delivery(tidings, event_id)
-    assert [attempt.outcome for attempt in sent.attempts] == ["unknown", "sent"]
+    assert [attempt.outcome for attempt in sent.attempts] == ["unknown", "absent", "sent"]
 
 
 async def test_of_three_addresses_only_the_one_that_failed_is_tried_again(

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.system.post_office import PostOffice, open_post_office
+from tests.system.post_office import PATIENCE, PostOffice, open_post_office, running, until
 from tidings.channels.recording import RecordingProvider
 from tidings.core.errors import OutcomeUnknown, PermanentError, TransientError
+from tidings.core.integrations import Integration, Limits
 from tidings.core.models import Message, Receipt
+from tidings.delivery.gate.breaker import IN_ROW
 from tidings.store import schema
 from tidings.store.dead_letter_rows import Kind
 from tidings.store.dead_letters import DeadLetters
@@ -65,6 +67,11 @@ async def attempts(office: PostOffice) -> list[tuple[str, str | None]]:
     return [(row["outcome"], row["error"]) for row in await office.rows(schema.attempts)]
 
 
+def state_of_integration(office: PostOffice) -> float | None:
+    labels = {"channel": "email", "provider": "test"}
+    return office.house.metrics.registry.get_sample_value("tidings_integration_state", labels)
+
+
 async def once_in_doubt(office: PostOffice, provider: Silent, on_unknown: str) -> None:
     """The first call has ended in silence, and the next one is due."""
     await office.change(policy={"on_unknown": on_unknown})
@@ -108,12 +115,55 @@ async def test_what_the_provider_has_is_sent_and_is_not_sent_again(office: PostO
 
 async def test_what_the_provider_surely_has_not_is_sent_again(office: PostOffice) -> None:
     await once_in_doubt(office, Silent(), "check")
+    service = office.service()
 
-    await office.service().work()
+    await service.work()
+    asked = await office.delivery()
+    await service.work()
 
-    row = await office.delivery()
-    assert (row["state"], row["doubt"]) == ("sent", False)
-    assert await attempts(office) == [("unknown", "no answer"), ("sent", None)]
+    assert (asked["state"], asked["doubt"], asked["tries"]) == ("pending", False, 1)
+    assert await office.states() == ["sent"]
+    assert await attempts(office) == [
+        ("unknown", "no answer"),
+        ("absent", "Asked whether it has it, test said no: it is called again."),
+        ("sent", None),
+    ]
+
+
+async def test_what_was_asked_about_is_called_at_once(office: PostOffice) -> None:
+    await once_in_doubt(office, Silent(), "check")
+
+    async with running(office.service(poll_seconds=PATIENCE)):
+        await until(lambda: len(office.provider.messages) == 1)
+
+
+async def test_a_question_takes_a_token_of_the_rate_as_a_call_does(office: PostOffice) -> None:
+    provider = Asked(None)
+    await once_in_doubt(office, provider, "check")
+    limited = Integration(name="test", provider=provider, limits=Limits(rate=1.0))
+    service = office.service(integrations=[limited])
+
+    await service.work()
+    assert await service.work() == 0
+    assert (len(provider.asked), len(provider.messages)) == (1, 1)
+    office.clock.advance(seconds=1)
+    await service.work()
+
+    assert (len(provider.asked), len(provider.messages)) == (1, 2)
+
+
+async def test_what_is_asked_is_watched_as_a_call_is(office: PostOffice) -> None:
+    provider = Asked(*[TransientError("503 out of order")] * IN_ROW, Receipt())
+    await office.plan_welcomes(IN_ROW)
+    await office.change(policy={"on_unknown": "check"}, doubt=True, provider="test")
+    service = office.service(provider=provider)
+
+    await service.work()
+    after_silence = state_of_integration(office)
+    office.clock.advance(seconds=3)
+    await service.work()
+
+    assert (after_silence, state_of_integration(office)) == (2, 1)
 
 
 @pytest.mark.parametrize("error", [TransientError("busy"), PermanentError("no"), ValueError("?")])

@@ -111,7 +111,7 @@ class Metrics:
     def _add_deliveries(self) -> None:
         self.deliveries = Counter(
             "tidings_deliveries",
-            "Deliveries that ended, by state",
+            "Deliveries that ended in a worker's hands, by state",
             ["channel", "lane", "provider", "state"],
             registry=self.registry,
         )

@@ -23,7 +23,7 @@ class NoMore(StrEnum):
 
     #: as many calls as there may be
     GAVE_UP = "gave_up"
-    #: the next one would come too long after it was planned
+    #: the next one would come too long after it was planned, or replayed
     TOO_OLD = "too_old"
     #: the provider will never take this message, or nothing for this address
     PERMANENT = "permanent"
@@ -36,7 +36,7 @@ class RetryRule:
 
     #: calls in all
     attempts: int | None = None
-    #: since it was planned
+    #: since it was planned, or replayed last
     max_age: float | None = None
     #: the first wait, which doubles with each call, and the longest
     base: float | None = None
@@ -49,6 +49,8 @@ class SendPolicy:
 
     on_unknown: OnUnknown = OnUnknown.RETRY
     retry: RetryRule | None = None
+    #: when a person last began anew with it
+    replayed_at: datetime | None = None
 
     @classmethod
     def of(cls, kept: Mapping[str, Any] | None) -> "SendPolicy":
@@ -60,9 +62,11 @@ class SendPolicy:
             return USUAL
         wish, retry = kept.get("on_unknown", OnUnknown.RETRY), kept.get("retry") or {}
         known = {name: retry[name] for name in RetryRule.__slots__ if name in retry}
+        replayed_at = kept.get("replayed_at")
         return cls(
             on_unknown=OnUnknown(wish) if wish in set(OnUnknown) else OnUnknown.HOLD,
             retry=RetryRule(**known) if known else None,
+            replayed_at=datetime.fromisoformat(replayed_at) if replayed_at else None,
         )
 
     @property

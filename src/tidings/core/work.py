@@ -247,10 +247,11 @@ class ClaimResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One provider call: who was called, how it ended, and when (UTC)."""
+    """One call of a provider, or question to it: whose, how it ended, and when (UTC)."""
 
     provider: str
-    #: sent · found (it had been taken before) · transient · permanent · rejected · unknown
+    #: sent · transient · permanent · rejected · unknown · and of a question whether it was taken
+    #: before: found · absent
     outcome: str
     started_at: datetime
     finished_at: datetime
@@ -274,8 +275,6 @@ class Outcome:
     due_in: float = 0.0
     #: None when no call was made
     attempt: Attempt | None = None
-    #: the provider was asked, and surely has nothing of it: no doubt is left
-    certain: bool = False
 
 
 class SettleStatus(StrEnum):

@@ -1,13 +1,13 @@
 """Puts a channel together: gates, couriers, windows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tidings.core.clock import Clock
 from tidings.core.integrations import Integration
 from tidings.core.metrics import Metrics
 from tidings.core.models import Lane
-from tidings.core.ports import RetryPolicy, Send, SharedState, Store
+from tidings.core.ports import Find, RetryPolicy, Send, SharedState, Store
 from tidings.core.quiet_log import QuietLog
 from tidings.delivery.channel import Channel
 from tidings.delivery.claims import Claims
@@ -18,7 +18,7 @@ from tidings.delivery.gate.gate import Gate
 from tidings.delivery.gate.routes import Routes
 from tidings.delivery.gate.state import Terms
 from tidings.delivery.hold import Hold
-from tidings.delivery.middleware import contained_find, containment, metered, timeout, wrapped
+from tidings.delivery.middleware import Meter, contained_find, containment, timeout, wrapped
 from tidings.delivery.news import News
 from tidings.delivery.pace import Pace
 from tidings.delivery.receipts import Receipts
@@ -60,7 +60,15 @@ class Workshop:
         receipts = {each.name: self._receipts(each) for each in integrations}
         couriers = {
             each.name: self._courier(
-                each, self._watched_send(name, each, gates[each.name], routes, receipts), routes
+                each,
+                Watch(
+                    gates[each.name],
+                    routes,
+                    slow_seconds=each.limits.slow_seconds,
+                    receipts=receipts[each.name],
+                ),
+                Meter(self.metrics, channel=name, provider=each.name),
+                routes,
             )
             for each in integrations
         }
@@ -115,39 +123,34 @@ class Workshop:
             chance=self.chance,
         )
 
-    def _watched_send(
-        self,
-        channel: str,
-        integration: Integration,
-        gate: Gate,
-        routes: Routes,
-        receipts: Mapping[str, Receipts | None],
-    ) -> Send:
-        return wrapped(
-            integration.provider.send,
-            Watch(
-                gate,
-                routes,
-                slow_seconds=integration.limits.slow_seconds,
-                receipts=receipts[integration.name],
-            ),
-            metered(self.metrics, channel=channel, provider=integration.name),
-            containment(self.quiet_log),
-            timeout(self.pace.call_seconds),
-        )
-
-    def _courier(self, integration: Integration, send: Send, routes: Routes) -> Courier:
-        seconds = self.pace.call_seconds
+    def _courier(
+        self, integration: Integration, watch: Watch, meter: Meter, routes: Routes
+    ) -> Courier:
         return Courier(
             templates=self.templates,
             provider=integration.name,
-            send=send,
-            find=contained_find(integration.provider, seconds=seconds, quiet_log=self.quiet_log),
+            send=self._send(integration, watch, meter),
+            find=self._find(integration, watch, meter),
             retry=elsewhere(self.retry, routes),
             current=self.hold.current,
             clock=self.clock,
             quiet_log=self.quiet_log,
         )
+
+    def _send(self, integration: Integration, watch: Watch, meter: Meter) -> Send:
+        return wrapped(
+            integration.provider.send,
+            watch,
+            meter,
+            containment(self.quiet_log),
+            timeout(self.pace.call_seconds),
+        )
+
+    def _find(self, integration: Integration, watch: Watch, meter: Meter) -> Find | None:
+        find = contained_find(
+            integration.provider, seconds=self.pace.call_seconds, quiet_log=self.quiet_log
+        )
+        return None if find is None else watch.asking(meter.asking(find))
 
     def _windows(self, channel: str, routes: Routes, under_way: UnderWay) -> tuple[Window, Window]:
         claims = Claims(

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -78,7 +77,7 @@ class Courier:
         return _message(claimed, content)
 
     async def _asked_first(self, claimed: Claimed, message: Message) -> Outcome:
-        """Ask whether an earlier call was taken after all; call again only if it surely was not."""
+        """Ask whether an earlier call was taken after all; if surely not, the next claim calls."""
         if self._find is None:
             decided = not (claimed.tries or claimed.lapses)  # a person, who replayed it in doubt
             return (
@@ -92,9 +91,9 @@ class Courier:
             return outcomes.given_back(claimed)
         except DeliveryError as error:
             return outcomes.not_told(claimed, self._call(started_at), error, self._retry)
-        if receipt is not None:
-            return outcomes.found(claimed, self._call(started_at), receipt)
-        return replace(await self._called(claimed, message), certain=True)
+        if receipt is None:
+            return outcomes.absent(claimed, self._call(started_at))
+        return outcomes.found(claimed, self._call(started_at), receipt)
 
     async def _called(self, claimed: Claimed, message: Message) -> Outcome:
         stopped = await self._stopped(claimed)

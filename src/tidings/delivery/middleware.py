@@ -2,13 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from tidings.core.errors import DeliveryError, OutcomeUnknown, TransientError
 from tidings.core.metrics import Metrics
 from tidings.core.models import Message, Receipt
 from tidings.core.ports import CheckingProvider, Find, Middleware, Provider, Send
 from tidings.core.quiet_log import QuietLog
-from tidings.delivery.outcomes import SENT, attempt_outcome
+from tidings.delivery.outcomes import FOUND, SENT, attempt_outcome
+from tidings.store.settling import ABSENT
+
+Answer = TypeVar("Answer")
 
 
 def wrapped(send: Send, *layers: Middleware) -> Send:
@@ -87,25 +92,47 @@ def contained_find(provider: Provider, *, seconds: float, quiet_log: QuietLog) -
     return contained
 
 
-def metered(metrics: Metrics, *, channel: str, provider: str) -> Middleware:
-    """Counts calls by outcome and measures their time."""
+class Meter:
+    """Counts an integration's calls by outcome and measures their time."""
 
-    def layer(send: Send) -> Send:
+    def __init__(self, metrics: Metrics, *, channel: str, provider: str) -> None:
+        self._metrics = metrics
+        self._channel = channel
+        self._provider = provider
+
+    def __call__(self, send: Send) -> Send:
+        """The middleware."""
+
         async def measured(message: Message) -> Receipt:
-            started, outcome = time.perf_counter(), "unknown"
-            try:
-                receipt = await send(message)
-                outcome = SENT
-            except DeliveryError as error:
-                outcome = attempt_outcome(error)
-                raise
-            finally:
-                where = (channel, message.lane, provider)
-                took = time.perf_counter() - started
-                metrics.attempt_seconds.labels(*where).observe(took)
-                metrics.attempts.labels(*where, outcome).inc()
-            return receipt
+            return await self._measured(message, send, lambda _receipt: SENT)
 
         return measured
 
-    return layer
+    def asking(self, find: Find) -> Find:
+        """The same around a question, which is a call as well."""
+
+        async def measured(message: Message) -> Receipt | None:
+            return await self._measured(
+                message, find, lambda receipt: ABSENT if receipt is None else FOUND
+            )
+
+        return measured
+
+    async def _measured(
+        self,
+        message: Message,
+        call: Callable[[Message], Awaitable[Answer]],
+        word: Callable[[Answer], str],
+    ) -> Answer:
+        started, outcome = time.perf_counter(), "unknown"
+        try:
+            answer = await call(message)
+            outcome = word(answer)
+        except DeliveryError as error:
+            outcome = attempt_outcome(error)
+            raise
+        finally:
+            where = (self._channel, message.lane, self._provider)
+            self._metrics.attempt_seconds.labels(*where).observe(time.perf_counter() - started)
+            self._metrics.attempts.labels(*where, outcome).inc()
+        return answer

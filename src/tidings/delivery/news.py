@@ -13,6 +13,7 @@ from tidings.core.ports import EventBus
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Outcome, Settled, SettleStatus
 from tidings.delivery.ends import Ends
+from tidings.store.settling import ABSENT
 
 #: seconds a publish may take; the news is a courtesy, the rows are the truth
 _PUBLISH_SECONDS = 5.0
@@ -109,6 +110,7 @@ def _words(outcome: Outcome) -> BoundLogger:
         delivery_id=outcome.claimed.id,
         workflow=outcome.claimed.workflow,
         channel=outcome.claimed.channel,
+        integration=outcome.claimed.provider,
     )
     return words
 
@@ -127,6 +129,8 @@ def _log_outcome(words: BoundLogger, outcome: Outcome) -> None:
 def _log_pending(words: BoundLogger, outcome: Outcome) -> None:
     if outcome.attempt is None:
         words.info("given back")
+    elif outcome.attempt.outcome == ABSENT:
+        words.info("asked", reason=outcome.reason)
     else:
         words.warning(f"retry in {outcome.due_in:.1f} s", reason=outcome.reason)
 

@@ -16,7 +16,7 @@ from tidings.core.policy import NoMore, OnUnknown
 from tidings.core.ports import RetryPolicy
 from tidings.core.work import Attempt, Claimed, Outcome
 from tidings.delivery.recheck import Refusal, expired
-from tidings.store.settling import UNKNOWN_OUTCOME
+from tidings.store.settling import ABSENT, UNKNOWN_OUTCOME
 
 SENT = "sent"
 FOUND = "found"
@@ -53,6 +53,13 @@ def sent(claimed: Claimed, call: Call, receipt: Receipt) -> Outcome:
 def found(claimed: Claimed, call: Call, receipt: Receipt) -> Outcome:
     """The provider was asked, and had taken it before."""
     return Outcome(claimed=claimed, state=DeliveryState.SENT, attempt=_taken(call, FOUND, receipt))
+
+
+def absent(claimed: Claimed, call: Call) -> Outcome:
+    """The provider was asked, and surely has not taken it: it is called next, with leave anew."""
+    reason = f"Asked whether it has it, {call.provider} said no: it is called again."
+    attempt = _attempt(call, ABSENT, error=reason, provider_id=None)
+    return Outcome(claimed=claimed, state=DeliveryState.PENDING, reason=reason, attempt=attempt)
 
 
 def not_sent(claimed: Claimed, call: Call, error: DeliveryError, retry: RetryPolicy) -> Outcome:

@@ -59,7 +59,7 @@ def exponential(
         if claimed.tries + 1 >= allowed.attempts:
             return NoMore.GAVE_UP
         wait = max(_back_off(allowed, claimed.tries), _asked_for(error)) * (1.0 + jitter * chance())
-        age = (now - claimed.created_at).total_seconds()
+        age = (now - (claimed.policy.replayed_at or claimed.created_at)).total_seconds()
         return NoMore.TOO_OLD if age + wait > allowed.max_age else wait
 
     return policy

@@ -64,7 +64,10 @@ class Settler:
                 refusals += 1
                 self._complain(error)
             await back_off.pause()
-        _log.error("an outcome can't be written", delivery_id=outcome.claimed.id)
+        claimed = outcome.claimed
+        _log.error(
+            "an outcome can't be written", delivery_id=claimed.id, integration=claimed.provider
+        )
         return None
 
     def _complain(self, error: Exception) -> None:

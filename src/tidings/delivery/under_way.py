@@ -167,7 +167,12 @@ class UnderWay:
         if task.cancelled():
             _log.info("left to its lease", delivery_id=claimed.id)
         elif (error := task.exception()) is not None:
-            self._quiet_log.error("a delivery was left to its lease", error, delivery_id=claimed.id)
+            self._quiet_log.error(
+                "a delivery was left to its lease",
+                error,
+                delivery_id=claimed.id,
+                integration=claimed.provider,
+            )
 
 
 def _is_due_at_once(outcome: Outcome) -> bool:

@@ -1,14 +1,20 @@
 """Watches how an integration answers, so that it is called no more than is good."""
 
 import time
+from collections.abc import Awaitable
 from functools import partial
+from typing import TypeVar
+
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from tidings.core.errors import DeliveryError, OutcomeUnknown, TransientError
 from tidings.core.models import Message, Receipt
-from tidings.core.ports import Send
+from tidings.core.ports import Find, Send
 from tidings.delivery.gate.gate import Gate
 from tidings.delivery.gate.routes import Routes
-from tidings.delivery.receipts import Receipts
+from tidings.delivery.receipts import Ended, Receipts
+
+Answer = TypeVar("Answer")
 
 
 class Watch:
@@ -29,14 +35,7 @@ class Watch:
         """The middleware."""
 
         async def watched(message: Message) -> Receipt:
-            term, began = self._gate.term, time.perf_counter()
-            try:
-                receipt = await send(message)
-            except DeliveryError as error:
-                self._ended(_counts_against_it(error), term=term, slow=self._is_slow(began))
-                self._heed(error)
-                raise
-            ended = partial(self._ended, term=term, slow=self._is_slow(began))
+            receipt, ended = await self._answered(send(message))
             if self._receipts is None:
                 ended(False)
             else:
@@ -44,6 +43,31 @@ class Watch:
             return receipt
 
         return watched
+
+    def asking(self, find: Find) -> Find:
+        """The same around a question: any clear answer is a good one."""
+
+        async def watched(message: Message) -> Receipt | None:
+            receipt, ended = await self._answered(find(message))
+            ended(False)
+            return receipt
+
+        return watched
+
+    async def _answered(self, call: Awaitable[Answer]) -> tuple[Answer, Ended]:
+        """The answer, and whom to tell whether it was a good one."""
+        term, began = self._gate.term, time.perf_counter()
+        # for the provider's own lines, which can't know whose account it is
+        bind_contextvars(integration=self._gate.name)
+        try:
+            answer = await call
+        except DeliveryError as error:
+            self._ended(_counts_against_it(error), term=term, slow=self._is_slow(began))
+            self._heed(error)
+            raise
+        finally:
+            unbind_contextvars("integration")
+        return answer, partial(self._ended, term=term, slow=self._is_slow(began))
 
     def _ended(self, failed: bool, *, term: int, slow: bool) -> None:
         self._gate.ended(term, failed=failed)

@@ -109,7 +109,7 @@ class Retry:
     _: dataclasses.KW_ONLY
     #: calls in all
     attempts: Attempts | None = None
-    #: since it was planned
+    #: since it was planned, or replayed last
     max_age: Seconds | None = None
     #: the first wait, which doubles with each call, and the longest
     base: Seconds | None = None

@@ -74,8 +74,18 @@ def _replay_deliveries(
         "rule": None,
     }
     _update(connection, deliveries, locked, change)
+    _count_age_anew(connection, locked, now)
     _note(connection, told, _notes(locked, by, now))
     return len(locked)
+
+
+def _count_age_anew(connection: sa.Connection, rows: Sequence[sa.Row[Any]], now: datetime) -> None:
+    """What else a policy says stays, in words of a newer release too."""
+    since = {"replayed_at": now.isoformat()}
+    changes = [{"of": row.id, "wanted": {**(row.policy or {}), **since}} for row in rows]
+    if changes:
+        statement = sa.update(deliveries).where(deliveries.c.id == sa.bindparam("of"))
+        connection.execute(statement.values(policy=sa.bindparam("wanted")), changes)
 
 
 def called_off() -> sa.ColumnElement[bool]:

@@ -28,6 +28,9 @@ AVOIDS_SECONDS = 60
 #: the rules by which a claim or a settlement brings a delivery to its end
 WORKERS_DIED, UNKNOWN_OUTCOME, CANCELLED = "workers_died", "unknown_outcome", "cancelled"
 
+#: how a question ends whose provider surely has nothing of it
+ABSENT = "absent"
+
 #: outcomes of a call after which another is worth trying
 _RETRYABLE = frozenset({"transient", "unknown"})
 
@@ -191,9 +194,9 @@ def _attempt_columns(attempt: Attempt | None) -> list[object]:
 
 def _doubt(outcome: Outcome) -> bool | None:
     """Whether it may have been taken; None leaves what was known before."""
-    if outcome.attempt is not None and outcome.attempt.outcome == "unknown":
-        return True
-    return False if outcome.certain else None
+    if outcome.attempt is None or outcome.attempt.outcome not in ("unknown", ABSENT):
+        return None
+    return outcome.attempt.outcome == "unknown"
 
 
 def _called_off(outcome: Outcome) -> Outcome:
@@ -215,14 +218,14 @@ def _retries(attempt: Attempt | None) -> int:
 
 
 def _is_answered(attempt: Attempt | None) -> bool:
-    # Then the message is none that kills workers.
-    return attempt is not None and attempt.outcome != "unknown"
+    # Then the message is none that kills workers; what was only asked about may be.
+    return attempt is not None and attempt.outcome not in ("unknown", ABSENT)
 
 
 def _figure(outcome: Outcome) -> str | None:
     if outcome.state is not DeliveryState.PENDING:
         return outcome.state
-    return "retried" if outcome.attempt is not None else None
+    return "retried" if _retries(outcome.attempt) else None
 
 
 def _late(outcome: Outcome, standing: Standing | None) -> SettleStatus:

@@ -12,7 +12,7 @@ from tidings.core.metrics import Metrics
 from tidings.core.models import Content, Lane, Message, Receipt
 from tidings.core.ports import Middleware, Send
 from tidings.core.quiet_log import QuietLog
-from tidings.delivery.middleware import containment, metered, timeout, wrapped
+from tidings.delivery.middleware import Meter, containment, timeout, wrapped
 
 MESSAGE = Message(
     id="m1",
@@ -51,7 +51,7 @@ async def test_a_call_that_takes_too_long_has_an_unknown_outcome() -> None:
 
 async def test_a_call_in_time_passes_through_every_layer() -> None:
     layers = (
-        metered(Metrics(), channel="email", provider="smtp"),
+        Meter(Metrics(), channel="email", provider="smtp"),
         containment(QuietLog("delivery")),
         timeout(5),
     )
@@ -120,7 +120,7 @@ async def test_our_own_errors_pass_as_they_are() -> None:
 )
 async def test_every_call_is_counted_by_its_outcome(end: Exception | None, outcome: str) -> None:
     metrics = Metrics()
-    send = metered(metrics, channel="email", provider="smtp")(ending_in(end))
+    send = Meter(metrics, channel="email", provider="smtp")(ending_in(end))
 
     await asyncio.gather(send(MESSAGE), return_exceptions=True)
 
@@ -129,9 +129,20 @@ async def test_every_call_is_counted_by_its_outcome(end: Exception | None, outco
     assert b"tidings_attempt_seconds_count" + labels + b" 1.0" in metrics.render()
 
 
+@pytest.mark.parametrize(("answer", "outcome"), [(Receipt(), "found"), (None, "absent")])
+async def test_a_question_is_counted_by_its_answer(answer: Receipt | None, outcome: str) -> None:
+    async def find(_message: Message) -> Receipt | None:
+        return answer
+
+    metrics = Metrics()
+
+    assert await Meter(metrics, channel="email", provider="smtp").asking(find)(MESSAGE) == answer
+    assert counted(metrics, outcome) == 1
+
+
 async def test_a_call_that_is_broken_off_is_counted_as_unknown() -> None:
     metrics = Metrics()
-    send = metered(metrics, channel="email", provider="smtp")(never)
+    send = Meter(metrics, channel="email", provider="smtp")(never)
     task = asyncio.ensure_future(send(MESSAGE))
 
     await asyncio.sleep(0)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -89,6 +90,16 @@ def test_what_would_be_tried_too_late_is_not_left_waiting_for_that() -> None:
     assert SURE(one, LATER, NOW + timedelta(seconds=28)) == 32
     assert SURE(one, LATER, NOW + timedelta(seconds=29)) is NoMore.TOO_OLD
     assert SURE(one, TransientError("full", retry_after=61), NOW) is NoMore.TOO_OLD
+
+
+def test_what_was_replayed_is_as_old_as_its_replay() -> None:
+    replayed_at = NOW + timedelta(days=30)
+    old = tried(4, RetryRule(max_age=60))
+    replayed = replace(old, policy=replace(old.policy, replayed_at=replayed_at))
+
+    assert SURE(old, LATER, replayed_at) is NoMore.TOO_OLD
+    assert SURE(replayed, LATER, replayed_at + timedelta(seconds=28)) == 32
+    assert SURE(replayed, LATER, replayed_at + timedelta(seconds=29)) is NoMore.TOO_OLD
 
 
 def test_nobody_can_make_us_wait_for_longer_than_a_day() -> None:

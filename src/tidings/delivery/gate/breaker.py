@@ -1,7 +1,7 @@
 """A breaker: calls no integration that fails, tries it, and lets it have more by and by.
 
-closed → open (1 s, doubling to 60 s) → a round of one call, of two, of four … → closed. Pure;
-times in seconds.
+closed → open (1 s, doubling to 60 s) → a round of one call, of two, of four … → closed. Where few
+call, time closes it instead. Pure; times in seconds.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +16,8 @@ SPAN = 10.0
 SHORTEST, LONGEST, JITTER = 1.0, 60.0, 0.25
 #: the last round; whoever answers it well may be called at will
 LAST_ROUND = 64
+#: and so may, whatever the round, whoever has answered well for so long
+PROBATION = 60.0
 
 
 class Phase(StrEnum):
@@ -52,7 +54,8 @@ class Breaker:
     phase: Phase = Phase.CLOSED
     #: rises each time it opens, so that calls from before are told from those after
     term: int = 0
-    #: of the current span, which began at `since`, and of the one before
+    #: of the current span, which began at `since`, and of the one before; in a ramp it is since
+    #: then that calls are answered well
     current: Counts = Counts()
     before: Counts = Counts()
     since: float = 0.0
@@ -173,8 +176,17 @@ def _after_round(breaker: Breaker, tally: Tally, now: float, chance: float) -> B
     if bad >= SHARE * breaker.allowed:
         counts = Counts(calls=good + bad, failed=bad)
         return _opened(replace(breaker, current=counts, before=Counts()), now, chance)
-    if good + bad < breaker.allowed:
-        return replace(breaker, good=good, bad=bad)
-    if breaker.allowed >= LAST_ROUND:
+    breaker = replace(breaker, good=good, bad=bad)
+    is_over = good + bad >= breaker.allowed
+    if _is_proven(breaker, now) or (is_over and breaker.allowed >= LAST_ROUND):
         return Breaker(term=breaker.term, since=now)
-    return _round(breaker, breaker.allowed * 2)
+    if is_over:
+        since = now if breaker.allowed == 1 else breaker.since
+        return _round(replace(breaker, since=since), breaker.allowed * 2)
+    return breaker
+
+
+def _is_proven(breaker: Breaker, now: float) -> bool:
+    """Whether it has answered well for long, though there were too few calls for the last round."""
+    has_lasted = breaker.allowed > 1 and now - breaker.since >= PROBATION
+    return has_lasted and breaker.bad < SHARE * (breaker.good + breaker.bad)

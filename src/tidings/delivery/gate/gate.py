@@ -154,7 +154,7 @@ class Gate:
         """The provider asked for silence."""
         until = self._now() + min(seconds, LONGEST_PAUSE)
         self._quiet_log.warning(
-            "an integration asked for silence", provider=self.name, seconds=seconds
+            "an integration asked for silence", integration=self.name, seconds=seconds
         )
         self._report.paused(until)
         self._see(self._agreed)
@@ -230,7 +230,7 @@ class Gate:
         if self._terms.are_limits:
             self._quiet_log.warning(
                 "workers can't agree on an integration's limits: each keeps to its part",
-                provider=self.name,
+                integration=self.name,
                 workers=self._crew.workers,
                 reason=str(error),
             )

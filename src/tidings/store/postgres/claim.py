@@ -41,7 +41,7 @@ _COLUMNS = (
 #: where a call failed lately; the provider on record may be one that was not called after all
 _CALLED_LAST = f"""(
     SELECT CASE WHEN attempts.finished_at > now() + $1::interval - interval '{AVOIDS_SECONDS} s'
-                THEN attempts.provider END
+                 AND attempts.outcome <> 'absent' THEN attempts.provider END
     FROM attempts WHERE attempts.delivery_id = due.id ORDER BY attempts.epoch DESC LIMIT 1
 )"""
 _DUE = locked_due(

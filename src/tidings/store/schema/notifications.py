@@ -205,7 +205,7 @@ sa.Index(
     postgresql_where=deliveries.c.state.in_(["failed", "held"]),
 )
 
-#: outcome: sent · found · transient · permanent · rejected · unknown
+#: outcome: see core.work.Attempt
 attempts = sa.Table(
     "attempts",
     metadata,

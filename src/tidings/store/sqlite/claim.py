@@ -25,7 +25,8 @@ SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lap
        due.state = 'sending' AS lapsed, due.doubt OR due.state = 'sending' AS doubt,
        due.policy, due.policy->>'on_unknown' AS on_unknown, due.provider, due.claimed_at,
        CASE WHEN due.tries > 0 THEN (
-           SELECT CASE WHEN attempts.finished_at > :now - :avoids THEN attempts.provider END
+           SELECT CASE WHEN attempts.finished_at > :now - :avoids
+                        AND attempts.outcome <> 'absent' THEN attempts.provider END
            FROM attempts WHERE attempts.delivery_id = due.id
            ORDER BY attempts.epoch DESC LIMIT 1
        ) END AS called_last,

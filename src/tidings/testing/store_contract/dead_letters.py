@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from tidings.core.errors import InvalidInput
 from tidings.core.models import DEAD_LETTER, DeliveryState, NotificationState
+from tidings.core.policy import OnUnknown, SendPolicy
 from tidings.core.ports import Store
 from tidings.core.work import Claimed, Outcome
 from tidings.store import schema
@@ -160,6 +161,21 @@ class DeadLetterContract(StoreCase):
         assert "no such mailbox" in told["reason"]
         assert (await claim_one(store)).epoch == failed.epoch + 1
         assert await letters.find(_EVERYTHING, limit=10) == []
+
+    @pytest.mark.parametrize("policy", [SendPolicy(), SendPolicy(on_unknown=OnUnknown.CHECK)])
+    async def test_the_age_of_a_replayed_delivery_counts_from_the_replay(
+        self, store: Store, letters: DeadLetters, clock: MovableClock, policy: SendPolicy
+    ) -> None:
+        await add_delivery(store, policy=policy)
+        (failed,) = await fail_all(store, await claim(store))
+        clock.advance(days=30)
+
+        await letters.replay(Kind.DELIVERY, [failed], by="a test")
+
+        again = await claim_one(store)
+        assert again.policy.replayed_at is not None
+        assert abs(again.policy.replayed_at - clock.now()) < CLOCK_TOLERANCE
+        assert replace(again.policy, replayed_at=None) == policy
 
     async def test_a_replayed_event_and_a_replayed_notification_are_planned_again(
         self, store: Store, letters: DeadLetters, clock: MovableClock

@@ -89,16 +89,21 @@ class RouteContract(StoreCase):
     async def test_a_provider_that_surely_has_nothing_ends_the_doubt(self, store: Store) -> None:
         await add_delivery(store)
         await self._fail(store, await claim_one(store, providers=("east",)), "unknown")
-        claimed = await claim_one(store, providers=("east",))
+        await self._fail(store, await claim_one(store, providers=("east",)), "absent")
 
-        await self._fail(store, claimed, "transient", certain=True)
+        claimed = await claim_one(store, providers=("west", "east"))
 
-        assert (await claim_one(store, providers=("east", "west"))).provider == "west"
+        assert (claimed.provider, claimed.doubt) == ("west", False)
 
-    async def _fail(
-        self, store: Store, claimed: Claimed, outcome: str, *, certain: bool = False
-    ) -> None:
+    async def test_one_that_was_asked_has_not_failed(self, store: Store) -> None:
+        await add_delivery(store)
+        await self._fail(store, await claim_one(store, providers=("east",)), "unknown")
+        await self._fail(store, await claim_one(store, providers=("east",)), "absent")
+
+        assert (await claim_one(store, providers=("east", "west"))).provider == "east"
+
+    async def _fail(self, store: Store, claimed: Claimed, outcome: str) -> None:
         now = await store.now()
         call = Attempt(provider=claimed.provider, outcome=outcome, started_at=now, finished_at=now)
-        retry = Outcome(claimed=claimed, state=DeliveryState.PENDING, attempt=call, certain=certain)
+        retry = Outcome(claimed=claimed, state=DeliveryState.PENDING, attempt=call)
         await store.settle([retry])

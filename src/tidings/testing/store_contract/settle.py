@@ -123,6 +123,25 @@ class SettleContract(StoreCase):
         assert (await row(store, schema.attempts))["error"] == "421 busy"
         assert (await figures(store))["retried", "welcome", "email", "smtp"] == 1
 
+    async def test_a_question_is_on_record_and_is_no_try(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        await claim(store)
+        clock.advance(seconds=LEASE + 1)
+        claimed = await claim_one(store)
+
+        absent = await attempt(store, "absent", error="smtp said no")
+        await store.settle([Outcome(claimed=claimed, state=DeliveryState.PENDING, attempt=absent)])
+
+        again = await claim_one(store)
+        assert (again.epoch, again.tries, again.lapses, again.doubt) == (3, 0, 1, False)
+        assert [each["outcome"] for each in await rows(store, schema.attempts)] == [
+            "unknown",
+            "absent",
+        ]
+        assert await figures(store) == {("planned", "welcome", "", ""): 1}
+
     async def test_what_is_given_back_is_due_and_no_try(self, store: Store) -> None:
         await add_delivery(store)
         claimed = await claim_one(store)

@@ -114,6 +114,32 @@ def test_each_round_that_goes_well_doubles_the_next_until_it_is_closed() -> None
     assert breaker.openings == 0
 
 
+def test_where_few_call_it_is_closed_once_it_has_answered_well_for_a_minute() -> None:
+    def called(breaker: Breaker, now: float) -> Breaker:
+        return good(begun(breaker, 1, now, patience=PATIENCE), 1, now)
+
+    breaker, closed_at = opened(), list[float]()
+    for now in (10.0, 30.0, 50.0, 69.0, 70.0):
+        breaker = called(breaker, now)
+        closed_at += [now] if breaker.phase is Phase.CLOSED else []
+
+    assert closed_at == [70.0]
+
+
+def test_what_fails_after_a_minute_on_trial_does_not_close_it() -> None:
+    breaker = answered(answered(opened(), 1.0), 1.0)
+    breaker = failed(begun(breaker, 1, 70.0, patience=PATIENCE), 1, 70.0)
+
+    assert breaker.phase is Phase.RAMP
+    assert good(begun(breaker, 2, 71.0, patience=PATIENCE), 2, 71.0).phase is Phase.CLOSED
+
+
+def test_a_probe_that_went_lost_proves_nothing_by_the_time_that_passed() -> None:
+    breaker = begun(opened(), 1, 1.0, patience=PATIENCE)
+
+    assert answered(breaker, 100.0).phase is Phase.RAMP
+
+
 def test_a_round_half_of_which_fails_opens_it_again_for_longer() -> None:
     breaker = answered(answered(opened(), 1.0), 1.0)
     breaker = begun(breaker, 4, 1.0, patience=PATIENCE)
