@@ -54,7 +54,7 @@ class EventBody(Body):
     id: str | None = pydantic.Field(
         default=None,
         pattern=VISIBLE,
-        description="Your own id for it: the same id is never taken twice.",
+        description="Your own id for it: one id is taken once, for as long as its event is kept.",
     )
     channel: str = pydantic.Field(
         default=USER_CHANNEL,
