@@ -14,7 +14,7 @@ Count = Callable[[int], Awaitable[int]]
 """How many rows wait, counted up to that many."""
 
 #: seconds between two counts at least, and the part of a core that counting may take
-FRESH, _SHARE = 1.0, 0.1
+FRESH, _SHARE = 1.0, 0.05
 #: seconds that a request waits for a count before it is refused
 _PATIENCE = 0.25
 #: seconds after which a caller may be told to ask again
