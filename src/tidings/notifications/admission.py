@@ -57,14 +57,25 @@ class Admission:
     bit; what other processes let in meanwhile shows in the next count.
     """
 
-    def __init__(self, *, limit: int, count: Count, metrics: Metrics, fresh: float = FRESH) -> None:
+    def __init__(
+        self,
+        *,
+        limit: int,
+        count: Count,
+        metrics: Metrics,
+        fresh: float = FRESH,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._fresh = fresh
+        self._now = now
         self._limit = limit
         self._count = count
         self._metrics = metrics
         self._level: Level | None = None
         #: let in, and not known to be stored or not; stored since the last count began
         self._storing = self._stored = 0
+        #: until when the pace of the last count is believed
+        self._believed_until = 0.0
         self._counting: asyncio.Task[None] | None = None
         self._next_count = 0.0
 
@@ -102,26 +113,36 @@ class Admission:
         """How much more than `most` waits, negative where there is room; 0 before any count."""
         if self._level is None:
             return 0
-        return self._level.expected(time.monotonic()) + self._storing + self._stored - most
+        at = min(self._now(), self._believed_until)
+        return self._level.expected(at) + self._storing + self._stored - most
 
     def _count_if_due(self) -> None:
-        if self._counting is None and time.monotonic() >= self._next_count:
+        if self._counting is None and self._now() >= self._next_count:
             self._counting = asyncio.create_task(self._take_count(), name="backlog-count")
 
     async def _take_count(self) -> None:
-        began, stored = time.monotonic(), self._stored
+        began, stored = self._now(), self._stored
         try:
             waiting = await self._count(CRITICAL_FACTOR * self._limit)
             self._note(waiting, at=began, stored=stored)
         except TidingsError:
             return  # the last level holds; that the database is away, storing will tell
         finally:
-            took = time.monotonic() - began
-            self._next_count = began + max(self._fresh, took / _SHARE)
+            self._next_count = self._due_after(began)
             self._counting = None
 
+    def _due_after(self, began: float) -> float:
+        """When to count again, after a count that ends now."""
+        return began + max(self._fresh, (self._now() - began) / _SHARE)
+
     def _note(self, waiting: int, *, at: float, stored: int) -> None:
-        before = self._level
-        now = Level(waiting=waiting, at=at)
-        self._level = now if before is None else before.after(waiting, at=at, stored=stored)
+        self._level = self._next_level(waiting, at=at, stored=stored)
+        self._believed_until = self._due_after(at)
         self._stored -= stored
+
+    def _next_level(self, waiting: int, *, at: float, stored: int) -> Level:
+        if waiting >= CRITICAL_FACTOR * self._limit:  # or more: how much is not counted
+            return Level(waiting=waiting, at=at, drained=0.0)
+        if self._level is None:
+            return Level(waiting=waiting, at=at)
+        return self._level.after(waiting, at=at, stored=stored)

@@ -1,6 +1,8 @@
 """Work is let in while there is room; how much waits is counted now and then, not each time."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -27,8 +29,18 @@ class Rows:
         return min(self.waiting, most)
 
 
-def admission(rows: Rows, limit: int = 10) -> Admission:
-    return Admission(limit=limit, count=rows.count, metrics=Metrics())
+class Time:
+    """Seconds that go by as told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def admission(rows: Rows, limit: int = 10, now: Callable[[], float] = time.monotonic) -> Admission:
+    return Admission(limit=limit, count=rows.count, metrics=Metrics(), now=now)
 
 
 async def admitted(to: Admission, times: int, *, critical: bool = False) -> int:
@@ -92,6 +104,54 @@ async def test_without_a_count_work_is_let_in_and_the_database_has_the_last_word
     rows.down = True
 
     assert await admitted(admission(rows), 3) == 3
+
+
+async def offer(door: Admission, rows: Rows, times: int, *, critical: bool = False) -> int:
+    """So many at once, which are stored where they are let in; how many were."""
+    stored = await admitted(door, times, critical=critical)
+    for _ in range(stored):
+        door.end(stored=True)
+    rows.waiting += stored
+    return stored
+
+
+async def test_what_was_stored_is_counted_once_and_room_comes_back() -> None:
+    rows, seconds = Rows(waiting=0), Time()
+    door = admission(rows, now=seconds)
+
+    for _ in range(5):
+        assert await offer(door, rows, 20) == 10
+        rows.waiting = 0
+        seconds.now += 10
+
+
+async def test_what_is_critical_stays_bounded_when_nothing_is_finished_any_more() -> None:
+    rows, seconds = Rows(waiting=0), Time()
+    door = admission(rows, limit=100, now=seconds)
+
+    for _ in range(30):
+        await offer(door, rows, 100, critical=True)
+        seconds.now += 0.5
+
+    assert 200 <= rows.waiting <= 220
+
+
+async def test_where_nobody_can_count_any_more_the_pace_seen_before_is_not_believed_for_ever() -> (
+    None
+):
+    rows, seconds = Rows(waiting=300), Time()
+    door = admission(rows, limit=100, now=seconds)
+    for waiting in (300, 190):
+        rows.waiting = waiting
+        assert await offer(door, rows, 10) == 0
+        seconds.now += 2
+    rows.down = True
+
+    for _ in range(60):
+        assert await offer(door, rows, 10) <= 10
+        seconds.now += 1
+
+    assert rows.waiting <= 200
 
 
 async def test_a_slow_count_delays_nobody_who_is_let_in() -> None:
