@@ -36,7 +36,7 @@ PLANNING = ("before_plan", "after_plan", "before_publish", "after_publish", "bef
 #: between the provider's yes and its being on record
 AMBIGUOUS = frozenset({"after_send", "before_result"})
 #: registrations a second: every worker finds work at any time
-PACE = 25.0
+PACE = extent(25.0, 3.0)
 
 pytestmark = [
     pytest.mark.slow,
@@ -79,7 +79,7 @@ async def test_a_worker_may_die_anywhere_and_only_a_call_without_an_answer_is_re
     crew.start(fleet, crew.crew())
 
     async with opened(postgres_url) as store:
-        await until_settled(store)
+        await until_settled(store, seconds=extent(120, 900))
         verdict = judge(asked, fleet.provider.taken, await read_ends(store))
     repeats = repeated_by(lives, fleet.provider.taken)
     told = ", ".join(f"{point} {repeats[point]}" for point in SENDING)
