@@ -65,6 +65,11 @@ class GroupCommit(Generic[Item, Result]):
         return [entry.item for entry in self._batch]
 
     @property
+    def waiting(self) -> int:
+        """How many wait for the next commit."""
+        return len(self._waiting)
+
+    @property
     def lag(self) -> float:
         """Seconds that what comes next has waited for its commit; 0 where nothing waits."""
         return asyncio.get_running_loop().time() - self._waiting[0].since if self._waiting else 0.0

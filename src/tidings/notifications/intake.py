@@ -31,8 +31,8 @@ from tidings.notifications.workflows import WorkflowService
 _BREATH = 0.002
 #: seconds a request waits for its commit to begin, and for one under way to end
 _PATIENCE, _LONGEST = 1.0, 5.0
-#: seconds that what comes next has waited for its commit, above which no bulk is taken
-_BULK_LAG = 0.25
+#: no bulk is taken while so many wait for their commit, the first of them for so many seconds
+_BULK_QUEUE, _BULK_LAG = 100, 0.25
 
 _log = get_logger("intake")
 
@@ -141,7 +141,8 @@ class Intake:
         """
         critical = not (await self._workflows.recent()).critical_types.isdisjoint(types)
         await self._admission.check(critical=critical)
-        if not critical and self._group.lag > _BULK_LAG:
+        crowded = self._group.waiting >= _BULK_QUEUE and self._group.lag > _BULK_LAG
+        if crowded and not critical:
             self._metrics.refused.labels(reason="queue").inc()
             raise Unavailable(
                 "more is asked for than can be stored: nothing was stored, ask again later"

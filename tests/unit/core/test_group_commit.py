@@ -284,6 +284,22 @@ async def test_what_waits_too_long_is_taken_back_and_never_happens(ledger: Ledge
     assert ledger.committed == [0, 2]
 
 
+async def test_the_lag_is_that_of_who_has_waited_longest(ledger: Ledger) -> None:
+    group = GroupCommit(ledger.commit)
+    assert (group.waiting, group.lag) == (0, 0.0)
+    tasks = [await hold_up(ledger, group)]
+    tasks += submit(group, 1)
+    await until(lambda: group.lag > 0.05)
+
+    tasks += submit(group, 2)
+    await until(lambda: group.waiting == 2)
+
+    assert group.lag > 0.05
+    ledger.free.set()
+    await asyncio.gather(*tasks)
+    assert (group.waiting, group.lag) == (0, 0.0)
+
+
 async def test_whose_commit_takes_too_long_is_told_that_nobody_knows(ledger: Ledger) -> None:
     group = GroupCommit(ledger.commit, longest=0.1)
     first = await hold_up(ledger, group)
