@@ -206,7 +206,7 @@ async def test_a_bulk_is_refused_at_once_while_many_others_wait_to_be_stored(
 
 
 async def test_a_bulk_is_taken_though_the_database_is_slow_where_few_wait(slow: SlowStore) -> None:
-    async with open_api(slow) as (house, http):
+    async with open_api(slow) as (house, _http):
         slow.free.clear()
         slow.accepting.clear()
         first = asyncio.create_task(house.intake.trigger("ORDERED", "ann"))
@@ -257,19 +257,27 @@ async def test_parallel_requests_over_two_processes_are_one_event_for_each_key(
         async with asyncio.timeout(60):
             answers = await asyncio.gather(
                 *[
-                    each.post("/v1/events", json=body(), headers=under(f"k{number % 4}"))
+                    until_accepted(each, f"k{number % 4}")
                     for number in range(100)
                     for each in (http, other)
                 ]
             )
 
-        assert {each.status_code for each in answers} == {202}
         fresh = [each for each in answers if "idempotency-replayed" not in each.headers]
         assert len(fresh) == 4
         assert {each.json()["event_id"] for each in answers} == {
             each.json()["event_id"] for each in fresh
         }
         assert await house.count(events) == 4
+
+
+async def until_accepted(http: httpx2.AsyncClient, key: str) -> httpx2.Response:
+    """Ask again while it is refused or being stored, as on a busy machine it may be."""
+    while True:
+        answer = await http.post("/v1/events", json=body(), headers=under(key))
+        if answer.status_code == 202:
+            return answer
+        assert answer.status_code in {409, 503}, answer.text
 
 
 async def test_a_bulk_repeated_whole_is_marked_as_one(store: Store) -> None:
