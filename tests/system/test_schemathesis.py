@@ -24,7 +24,7 @@ UNSAYABLE = re.compile(
     "|body: give a query or a body, not both"
     r"|email: (give \?email=… or a JSON body|Field required)"
     "|(email|to|address): .*(address|@-sign|domain|invisible characters).*"
-    "|channel: everybody has a feed; turn it off by a preference"
+    "|channel: (everybody has a feed; turn it off by a preference|must be one that has addresses: .*)"
     "|name what to call off by one of cancel_key, event_id, notification_id"
     "|retry: cap is the longest wait: it can't be shorter than base, the first"
     "|expires_at: must lie in the future"
