@@ -27,7 +27,7 @@ _FIXES: Mapping[str, str] = {
     "redis_url": "use redis://host:6379/0, rediss://… or unix:///path/to/socket",
     "port": "use a free port from 1 to 65535; 0 lets the system choose",
     "backlog_limit": "use a number of rows, such as 1000000",
-    "retention_days": "use a number of days from 8, such as 90, or off to keep all for ever",
+    "retention_days": "use a number of days from 8 to 36500, such as 90, or off for ever",
     "register_rate": "use a form like 60/minute, or off for no limit",
     "templates": "name a folder that exists, with <key>/email.txt in it",
     "email_provider": "use smtp, or a list like smtp, http or east=smtp*80, west=smtp*20",
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     backlog_limit: Annotated[int, pydantic.Field(ge=1)] = 1_000_000
     #: how long finished events are kept, with all they led to; off: for ever
     retention_days: Annotated[
-        int | None, pydantic.Field(ge=8), pydantic.BeforeValidator(_none_if_off)
+        int | None, pydantic.Field(ge=8, le=36_500), pydantic.BeforeValidator(_none_if_off)
     ] = 90
     log_format: LogFormat = "auto"
     log_level: Annotated[str, pydantic.Field(pattern="^(?i:debug|info|warning|error)$")] = "info"

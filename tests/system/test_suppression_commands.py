@@ -1,5 +1,6 @@
 """The commands about suppressions, on a system that answers in this process."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -44,8 +45,45 @@ def test_an_address_that_is_none_is_refused_without_being_told(running: Answerin
     refused = running.run("add", "email", typed="eve at example.com\n")
 
     assert refused.exit_code == 1
-    assert str(refused.exception).startswith("address: ")
-    assert "eve at" not in str(refused.exception)
+    assert refused.stderr.startswith("line 1 is refused: address: ")
+    assert "eve at" not in refused.output
+
+
+def test_every_line_that_is_piped_in_is_added_and_each_refusal_names_its_line(
+    running: Answering,
+) -> None:
+    typed = "ada@example.com\n\n  ben@example.com \neve at example.com\ncy@example.com"
+
+    added = running.run("add", "email", "-", typed=typed)
+    again = running.run("add", "email", "-", "--json", typed=typed)
+
+    assert (added.exit_code, again.exit_code) == (1, 1)
+    assert added.stdout.endswith("\nOn the list: 3 of 4; refused: 1.\n")
+    assert added.stderr.startswith("line 4 is refused: address: ")
+    assert "eve at" not in added.output
+    assert [each["line"] for each in json.loads(again.stdout)["refused"]] == [4]
+    for name in ("ada", "ben", "cy"):
+        found = running.told("find", "email", f"{name}@example.com")
+        assert found in json.loads(again.stdout)["suppressions"]
+
+
+def test_what_breaks_off_tells_what_was_added_before(running: Answering) -> None:
+    refused = running.run("add", "pigeon", "-", typed="ada@example.com\nben@example.com\n")
+
+    assert refused.exit_code == 1
+    assert refused.stdout == "On the list: 0 of 2; refused: 0.\n"
+    assert str(refused.exception).startswith("channel: ")
+
+
+def test_one_address_is_asked_for_and_neither_none_nor_several_is_taken_for_it(
+    running: Answering,
+) -> None:
+    several = running.run("find", "email", "-", typed="ada@example.com\nben@example.com\n")
+    none = [running.run(command, "email", "-", typed="\n") for command in ("find", "add")]
+
+    assert several.exit_code == 1
+    assert str(several.exception) == "one address is asked for, and standard input has 2"
+    assert {str(each.exception) for each in none} == {"standard input has no address"}
 
 
 def test_a_long_list_is_read_page_by_page(running: Answering) -> None:

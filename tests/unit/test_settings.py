@@ -44,6 +44,7 @@ def test_a_sqlite_address_names_its_file(url: str, path: Path | None) -> None:
         ("TIDINGS_REGISTER_RATE", "often", "60/minute"),
         ("TIDINGS_RETENTION_DAYS", "7", "off"),
         ("TIDINGS_RETENTION_DAYS", "long", "off"),
+        ("TIDINGS_RETENTION_DAYS", "36501", "36500"),
         ("TIDINGS_TEMPLATES", "/no/such/folder", "folder"),
         ("TIDINGS_LOG_LEVEL", "loud", "info"),
         ("TIDINGS_DATABSE_URL", "sqlite://", "TIDINGS_DATABASE_URL"),
@@ -136,7 +137,9 @@ def test_the_options_of_an_unlisted_name_are_refused(monkeypatch: pytest.MonkeyP
         read_settings(providers=("smtp",))
 
 
-@pytest.mark.parametrize(("value", "kept"), [("off", None), ("30", 30), ("", 90)])
+@pytest.mark.parametrize(
+    ("value", "kept"), [("off", None), ("30", 30), ("36500", 36_500), ("", 90)]
+)
 def test_what_is_finished_is_kept_for_a_time_or_for_ever(
     monkeypatch: pytest.MonkeyPatch, value: str, kept: int | None
 ) -> None:

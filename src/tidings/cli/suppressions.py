@@ -1,13 +1,17 @@
 """Commands about addresses that nothing is sent to."""
 
 import sys
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tidings.cli.calls import AsJson, Url, ask, show
 from tidings.cli.root import app
+from tidings.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from tidings.client import AsyncClient
 
 suppressions = typer.Typer(help="Addresses that nothing is sent to.", no_args_is_help=True)
 app.add_typer(suppressions, name="suppressions")
@@ -41,7 +45,7 @@ def list_suppressions(
 
 @suppressions.command(
     epilog="Example: tidings suppressions add email --reason complaint · "
-    "tidings suppressions add email - < address.txt"
+    "tidings suppressions add email - < addresses.txt"
 )
 def add(
     channel: Channel,
@@ -50,10 +54,13 @@ def add(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send nothing to an address any more, whoever has it."""
+    """Send nothing to an address any more, whoever has it; standard input has one on each line."""
+    if address == STDIN and not sys.stdin.isatty():
+        _add_each(_lines(), channel, reason, url, as_json=as_json)
+        return
     given = _read(address)
     kept = ask(url, lambda client: client.suppressions.put(channel, given, reason=reason))
-    show(kept, f"{kept['id']} is on the list: nothing is sent to it.", as_json=as_json)
+    show(kept, _told(kept), as_json=as_json)
 
 
 @suppressions.command(
@@ -85,7 +92,62 @@ def _read(address: str) -> str:
         return address
     if sys.stdin.isatty():
         return str(typer.prompt("Address", err=True))
-    return sys.stdin.readline().strip()
+    lines = _lines()
+    if len(lines) > 1:
+        raise InvalidInput(f"one address is asked for, and standard input has {len(lines)}")
+    return next(iter(lines.values()))
+
+
+def _lines() -> Mapping[int, str]:
+    """Number of a line → the address on it."""
+    stripped = enumerate(map(str.strip, sys.stdin), start=1)
+    lines = {number: line for number, line in stripped if line}
+    if not lines:
+        raise InvalidInput("standard input has no address")
+    return lines
+
+
+def _add_each(
+    lines: Mapping[int, str], channel: str, reason: str, url: str | None, *, as_json: bool
+) -> None:
+    """Add every one that can be, and tell what became of them though it breaks off."""
+    kept: list[Mapping[str, Any]] = []
+    refused: list[Mapping[str, Any]] = []
+
+    async def put_each(client: "AsyncClient") -> None:
+        for number, given in lines.items():
+            try:
+                kept.append(await client.suppressions.put(channel, given, reason=reason))
+            except InvalidInput as error:
+                if error.field != "address":
+                    raise
+                refused.append({"line": number, "reason": str(error)})
+
+    try:
+        ask(url, put_each)
+    finally:
+        _tell_each(kept, refused, of=len(lines), as_json=as_json)
+    if refused:
+        raise typer.Exit(1)
+
+
+def _tell_each(
+    kept: Sequence[Mapping[str, Any]],
+    refused: Sequence[Mapping[str, Any]],
+    *,
+    of: int,
+    as_json: bool,
+) -> None:
+    told = [_told(one) for one in kept]
+    if of > 1:
+        told.append(f"On the list: {len(kept)} of {of}; refused: {len(refused)}.")
+    show({"suppressions": kept, "refused": refused}, "\n".join(told), as_json=as_json)
+    for one in refused:
+        typer.secho(f"line {one['line']} is refused: {one['reason']}", fg="red", err=True)
+
+
+def _told(kept: Mapping[str, Any]) -> str:
+    return f"{kept['id']} is on the list: nothing is sent to it."
 
 
 def _line(one: Mapping[str, Any]) -> str:

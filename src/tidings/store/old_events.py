@@ -43,9 +43,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What was done with some old events; `last` is None where there were no more."""
+    """What was done with some old events."""
 
+    looked_at: int
     removed: int
+    #: the last of them, or where they were to begin
     last: Place | None
 
 
@@ -56,8 +58,8 @@ def sweep(connection: sa.Connection, *, before: datetime, after: Place | None, l
     """
     old = connection.execute(_old(before, after).limit(limit)).all()
     removed = _take_away(connection, [row.id for row in old], before)
-    last = Place(at=old[-1].accepted_at, id=old[-1].id) if len(old) == limit else None
-    return Swept(removed=removed, last=last)
+    last = Place(at=old[-1].accepted_at, id=old[-1].id) if old else after
+    return Swept(looked_at=len(old), removed=removed, last=last)
 
 
 def _take_away(connection: sa.Connection, ids: Sequence[str], before: datetime) -> int:
@@ -69,9 +71,10 @@ def _take_away(connection: sa.Connection, ids: Sequence[str], before: datetime) 
     stay = {run.event_id for run in runs if run.state in _OPEN_RUNS}
     stay |= {each.event_id for each in sent if not _is_over(each, before)}
     over = [each for each in planned if each not in stay]
-    _delete(connection, attempts.c.delivery_id, _of_others(sent, stay))
-    _delete(connection, deliveries.c.id, _of_others(sent, stay))
+    # notifications before deliveries, as everybody locks them
     _delete(connection, notifications.c.id, _of_others(filter(_is_forgotten, runs), stay))
+    _delete(connection, deliveries.c.id, _of_others(sent, stay))
+    _delete(connection, attempts.c.delivery_id, _of_others(sent, stay))
     _delete(connection, events.c.id, over)
     return len(over)
 

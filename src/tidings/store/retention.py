@@ -1,15 +1,15 @@
 """What is kept for a time only, and what takes it away when that is over."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from tidings.core.ports import Store
-from tidings.store.old_events import sweep
+from tidings.store.old_events import Place, Swept, sweep
 from tidings.store.schema import idempotency, outbox
 
 #: rows that one transaction takes away
@@ -17,6 +17,9 @@ BATCH = 1_000
 
 #: rows that an event leads to at most, about
 _ROWS_OF_AN_EVENT = 20
+
+#: how often the old events that stay are looked at again
+_ROUND = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,35 @@ class Period:
 IDEMPOTENCY = Period(table=idempotency, since=idempotency.c.created_at, kept=timedelta(days=7))
 
 
+class Walk:
+    """Goes through the old events in the order of acceptance, from the first again each day.
+
+    So an hourly run does not look again at what stays, and what finished late goes within a day.
+    """
+
+    def __init__(self, store: Store, *, kept: timedelta, limit: int) -> None:
+        self._store = store
+        self._kept = kept
+        self._limit = limit
+        self._reached: Place | None = None
+        self._anew = datetime.min.replace(tzinfo=UTC)
+
+    async def go_on(self, now: datetime) -> Swept:
+        """Look at what is old and was not looked at today; what is not finished is passed over."""
+        if now >= self._anew:
+            self._reached, self._anew = None, now + _ROUND
+        looked_at = removed = 0
+        while True:
+            swept = await self._store.run(self._sweep(now - self._kept))
+            looked_at, removed = looked_at + swept.looked_at, removed + swept.removed
+            self._reached = swept.last
+            if swept.looked_at < self._limit:
+                return Swept(looked_at=looked_at, removed=removed, last=swept.last)
+
+    def _sweep(self, before: datetime) -> Callable[[sa.Connection], Swept]:
+        return partial(sweep, before=before, after=self._reached, limit=self._limit)
+
+
 class Retention:
     """Takes away what is over, a batch at a time; any number of processes may do so at once.
 
@@ -43,27 +75,21 @@ class Retention:
         self._store = store
         self._kept = None if days is None else timedelta(days=days)
         self._batch = batch
+        limit = max(1, batch // _ROWS_OF_AN_EVENT)
+        self._walk = None if self._kept is None else Walk(store, kept=self._kept, limit=limit)
 
     async def apply(self) -> int:
         """Take away everything whose term is over; how much it was. Raises Unavailable."""
         now = await self._store.now()
         removed = sum([await self._empty(each, now - each.kept) for each in self._periods()])
-        return removed if self._kept is None else removed + await self._sweep(now - self._kept)
+        if self._walk is None:
+            return removed
+        return removed + (await self._walk.go_on(now)).removed
 
     def _periods(self) -> Sequence[Period]:
         if self._kept is None:
             return (IDEMPOTENCY,)
         return IDEMPOTENCY, Period(table=outbox, since=outbox.c.created_at, kept=self._kept)
-
-    async def _sweep(self, before: datetime) -> int:
-        """Go through the old events once; what is not finished is passed over."""
-        removed, after, limit = 0, None, max(1, self._batch // _ROWS_OF_AN_EVENT)
-        while True:
-            swept = await self._store.run(partial(sweep, before=before, after=after, limit=limit))
-            removed += swept.removed
-            if swept.last is None:
-                return removed
-            after = swept.last
 
     async def _empty(self, period: Period, before: datetime) -> int:
         removed = 0

@@ -1,7 +1,10 @@
 """Retention: what is finished and old goes, with all it led to; everything else stays."""
 
+import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from tidings.core.ids import Ids
@@ -9,7 +12,7 @@ from tidings.core.models import DeliveryState, Event, EventState, NotificationSt
 from tidings.core.ports import Store
 from tidings.store import schema
 from tidings.store.outbox import Outbox
-from tidings.store.retention import Retention
+from tidings.store.retention import Retention, Walk
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import StoreCase
 from tidings.testing.store_contract.given import (
@@ -46,6 +49,27 @@ class RetentionContract(StoreCase):
         assert [each["id"] for each in await rows(store, schema.events)] == [young.key]
         assert [len(await rows(store, table)) for table in LED_TO] == [0, 1, 1, 1]
         assert [each["id"] for each in await rows(store, schema.users)] == ["ada"]
+
+    @pytest.mark.parametrize("state", ["sent", "delivered", "suppressed", "expired", "cancelled"])
+    async def test_every_end_of_a_delivery_but_a_dead_letter_goes(
+        self, store: Store, clock: MovableClock, state: str
+    ) -> None:
+        await put_into(store, schema.deliveries, await add_delivery(store), state)
+        clock.advance(days=DAYS + 1)
+
+        assert await keep_days(store).apply() == 1
+
+        assert [len(await rows(store, table)) for table in LED_TO] == [0, 0, 0, 0]
+
+    async def test_a_cancelled_event_goes(self, store: Store, clock: MovableClock) -> None:
+        await add_user(store, "ada", "ada@example.com")
+        unplanned = await add_event(store, "ada")
+        await put_into(store, schema.events, unplanned, EventState.CANCELLED)
+        clock.advance(days=DAYS + 1)
+
+        assert await keep_days(store).apply() == 1
+
+        assert await rows(store, schema.events) == []
 
     async def test_what_is_not_finished_stays_whole_and_so_do_dead_letters(
         self, store: Store, clock: MovableClock
@@ -114,6 +138,52 @@ class RetentionContract(StoreCase):
         assert removed == [9, 0]
         left = {each["id"] for each in await rows(store, schema.events)}
         assert left == {each.key for each in stay}
+
+    async def test_two_that_sweep_at_once_take_each_event_away_once(
+        self, store: Store, other_store: Store, clock: MovableClock
+    ) -> None:
+        stays = await add_delivery(store)
+        await put_into(store, schema.deliveries, stays, DeliveryState.FAILED)
+        await deliver(store, 20)
+        clock.advance(days=DAYS + 1)
+
+        both = [keep_days(each, batch=40) for each in (store, other_store)]
+        removed = await asyncio.gather(*[each.apply() for each in both])
+
+        assert sum(removed) == 20
+        assert [each["id"] for each in await rows(store, schema.events)] == [stays.key]
+        assert [len(await rows(store, table)) for table in LED_TO] == [0, 1, 1, 1]
+
+    async def test_what_stays_is_looked_at_once_a_day(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        stay = [await add_delivery(store) for _ in range(5)]
+        for event in stay:
+            await put_into(store, schema.deliveries, event, DeliveryState.FAILED)
+        clock.advance(days=DAYS, hours=12)
+        walk = Walk(store, kept=timedelta(days=DAYS), limit=2)
+        assert (await walk.go_on(await store.now())).looked_at == 5
+
+        clock.advance(hours=1)
+        assert (await walk.go_on(await store.now())).looked_at == 0
+
+        await put_into(store, schema.deliveries, stay[0], DeliveryState.SENT)
+        clock.advance(hours=23)
+        swept = await walk.go_on(await store.now())
+        assert (swept.looked_at, swept.removed) == (5, 1)
+
+    async def test_what_grew_old_since_is_found_within_the_hour(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await put_into(store, schema.deliveries, await add_delivery(store), DeliveryState.FAILED)
+        clock.advance(hours=1)
+        await deliver(store, 1)
+        keep = keep_days(store)
+        clock.advance(days=DAYS, seconds=-60)
+        assert await keep.apply() == 0
+
+        clock.advance(hours=1)
+        assert await keep.apply() == 1
 
     async def test_the_outbox_is_kept_as_long_and_for_ever_where_that_is_off(
         self, store: Store, clock: MovableClock
