@@ -18,6 +18,8 @@ from tests.servers.ports import free_port
 
 #: how long the load lasts, and its registrations a second
 SECONDS, PACE = extent(5.0, 60.0), extent(100.0, 500.0)
+#: seconds an API answers on while the balancer learns of its end: on a busy machine it takes longer
+LINGER = str(extent(4.0, 1.5))
 WORKERS = {
     "notification-1": ("tidings.notification_worker",),
     "notification-2": ("tidings.notification_worker",),
@@ -43,7 +45,7 @@ class Roll:
         if name in self.apis:
             port = str(self.apis[name])
             self._fleet.start(
-                name, "tidings.main", TIDINGS_PORT=port, TIDINGS_LINGER_SECONDS="1.5", **settings
+                name, "tidings.main", TIDINGS_PORT=port, TIDINGS_LINGER_SECONDS=LINGER, **settings
             )
         else:
             self.urls[name] = self._fleet.start_with_health(name, *WORKERS[name], **settings)
