@@ -8,7 +8,7 @@ import orjson
 
 from tidings.core.models import DeliveryState, Event, Lane, Recipient
 from tidings.core.policy import OnUnknown, SendPolicy
-from tidings.core.work import Attempt, Claimed, Outcome, Settled, SettleStatus
+from tidings.core.work import Attempt, AttemptOutcome, Claimed, Outcome, Settled, SettleStatus
 from tidings.store.rows import Row, storable
 
 #: a delivery that was in so many dead workers' hands is not given to another
@@ -28,11 +28,11 @@ AVOIDS_SECONDS = 60
 #: the rules by which a claim or a settlement brings a delivery to its end
 WORKERS_DIED, UNKNOWN_OUTCOME, CANCELLED = "workers_died", "unknown_outcome", "cancelled"
 
-#: how a question ends whose provider surely has nothing of it
-ABSENT = "absent"
-
 #: outcomes of a call after which another is worth trying
-_RETRYABLE = frozenset({"transient", "unknown"})
+_RETRYABLE = frozenset({AttemptOutcome.TRANSIENT, AttemptOutcome.UNKNOWN})
+
+#: outcomes that say whether there is doubt, and not that the message does no harm
+_OF_DOUBT = frozenset({AttemptOutcome.UNKNOWN, AttemptOutcome.ABSENT})
 
 Hand = tuple[str, int]
 """A delivery's id and the epoch it was claimed under."""
@@ -194,9 +194,9 @@ def _attempt_columns(attempt: Attempt | None) -> list[object]:
 
 def _doubt(outcome: Outcome) -> bool | None:
     """Whether it may have been taken; None leaves what was known before."""
-    if outcome.attempt is None or outcome.attempt.outcome not in ("unknown", ABSENT):
+    if outcome.attempt is None or outcome.attempt.outcome not in _OF_DOUBT:
         return None
-    return outcome.attempt.outcome == "unknown"
+    return outcome.attempt.outcome == AttemptOutcome.UNKNOWN
 
 
 def _called_off(outcome: Outcome) -> Outcome:
@@ -219,7 +219,7 @@ def _retries(attempt: Attempt | None) -> int:
 
 def _is_answered(attempt: Attempt | None) -> bool:
     # Then the message is none that kills workers; what was only asked about may be.
-    return attempt is not None and attempt.outcome not in ("unknown", ABSENT)
+    return attempt is not None and attempt.outcome not in _OF_DOUBT
 
 
 def _figure(outcome: Outcome) -> str | None:

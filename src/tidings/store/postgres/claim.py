@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidings.core.work import Claimed, ClaimRequest, ClaimResult
+from tidings.core.work import AttemptOutcome, Claimed, ClaimRequest, ClaimResult
 from tidings.store.postgres.due import locked_due
 from tidings.store.postgres.recipients import RECIPIENT, to_recipient
 from tidings.store.rows import Row, to_event
@@ -41,7 +41,7 @@ _COLUMNS = (
 #: where a call failed lately; the provider on record may be one that was not called after all
 _CALLED_LAST = f"""(
     SELECT CASE WHEN attempts.finished_at > now() + $1::interval - interval '{AVOIDS_SECONDS} s'
-                 AND attempts.outcome <> 'absent' THEN attempts.provider END
+                 AND attempts.outcome <> '{AttemptOutcome.ABSENT}' THEN attempts.provider END
     FROM attempts WHERE attempts.delivery_id = due.id ORDER BY attempts.epoch DESC LIMIT 1
 )"""
 _DUE = locked_due(
@@ -84,7 +84,7 @@ chosen AS MATERIALIZED (
 ),
 noted AS (
     INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, started_at)
-    SELECT id, epoch, provider, 'unknown', false, '{WORKER_DIED}', claimed_at
+    SELECT id, epoch, provider, '{AttemptOutcome.UNKNOWN}', false, '{WORKER_DIED}', claimed_at
     FROM chosen WHERE lapsed
     ON CONFLICT DO NOTHING
 ),

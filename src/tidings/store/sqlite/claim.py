@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Outcome
+from tidings.core.work import AttemptOutcome, Claimed, ClaimRequest, ClaimResult, Outcome
 from tidings.store.schema.types import from_microseconds
 from tidings.store.settling import (
     ALONE_FROM,
@@ -20,13 +20,13 @@ from tidings.store.sqlite.figures import minute
 from tidings.store.sqlite.recipients import read_recipients
 from tidings.store.sqlite.rows import batch, event_of
 
-_DUE = """
+_DUE = f"""
 SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lapses,
        due.state = 'sending' AS lapsed, due.doubt OR due.state = 'sending' AS doubt,
        due.policy, due.policy->>'on_unknown' AS on_unknown, due.provider, due.claimed_at,
        CASE WHEN due.tries > 0 THEN (
            SELECT CASE WHEN attempts.finished_at > :now - :avoids
-                        AND attempts.outcome <> 'absent' THEN attempts.provider END
+                        AND attempts.outcome <> '{AttemptOutcome.ABSENT}' THEN attempts.provider END
            FROM attempts WHERE attempts.delivery_id = due.id
            ORDER BY attempts.epoch DESC LIMIT 1
        ) END AS called_last,
@@ -36,7 +36,7 @@ SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lap
        events.source, events.source_id, events.type, events.user_id AS event_user_id,
        events.data, events.time
 FROM deliveries AS due CROSS JOIN events ON events.id = due.event_id
-WHERE due.state = '{state}'
+WHERE due.state = '{{state}}'
   AND due.channel = :channel AND due.lane = :lane AND due.due_at <= :now
 ORDER BY due.due_at, due.rowid
 LIMIT :limit
@@ -45,7 +45,7 @@ LIMIT :limit
 ABANDONED, WAITING = _DUE.format(state="sending"), _DUE.format(state="pending")
 _ADD_LAPSES = f"""
 INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, started_at)
-SELECT value->>0, value->>1, value->>2, 'unknown', 0, '{WORKER_DIED}', value->>3
+SELECT value->>0, value->>1, value->>2, '{AttemptOutcome.UNKNOWN}', 0, '{WORKER_DIED}', value->>3
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING
 """
