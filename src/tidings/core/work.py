@@ -234,6 +234,8 @@ class Claimed:
     cancelled: bool = False
     #: a call's answer never came: it may have been taken
     doubt: bool = False
+    #: `provider` was asked last whether it has it, and said no
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,7 @@ def to_claimed(row: Row, times: Times, *, event: Event, recipient: Recipient | N
         expires_at=times.expires_at,
         cancelled=bool(row["cancelled"]),
         doubt=bool(row["doubt"]),
+        asked=bool(row["asked"]),
     )
 
 
@@ -94,17 +95,27 @@ def end_of(lapses: int, *, lapsed: bool, on_unknown: str | None) -> str | None:
 
 
 def provider_for(
-    providers: Sequence[str], *, last: str | None, tries: int, doubt: bool, on_unknown: str | None
+    providers: Sequence[str],
+    *,
+    last: str | None,
+    asked: str | None,
+    tries: int,
+    doubt: bool,
+    on_unknown: str | None,
 ) -> str:
     """Which of the providers that may be called gets a delivery whose last call went to `last`.
 
-    In doubt it stays where it may have been taken, unless a repeat elsewhere is allowed; after a
-    failure that is certain another one is called, if there is one.
+    In doubt it stays where it may have been taken, unless a repeat elsewhere is allowed. One that
+    was asked and said no is called itself, if it may be: it might be at work on the first call, and
+    knows the second for the same. After a failure that is certain another one is called, if there
+    is one.
     """
     first, other = providers[0], providers[min(1, len(providers) - 1)]
     if doubt and last is not None:
         stays = last in providers or on_unknown not in (None, OnUnknown.RETRY)
         return last if stays else first
+    if asked is not None and asked in providers:
+        return asked
     return other if tries and last == first else first
 
 

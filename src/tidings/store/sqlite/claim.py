@@ -24,18 +24,18 @@ _DUE = f"""
 SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lapses,
        due.state = 'sending' AS lapsed, due.doubt OR due.state = 'sending' AS doubt,
        due.policy, due.policy->>'on_unknown' AS on_unknown, due.provider, due.claimed_at,
-       CASE WHEN due.tries > 0 THEN (
-           SELECT CASE WHEN attempts.finished_at > :now - :avoids
-                        AND attempts.outcome <> '{AttemptOutcome.ABSENT}' THEN attempts.provider END
-           FROM attempts WHERE attempts.delivery_id = due.id
-           ORDER BY attempts.epoch DESC LIMIT 1
-       ) END AS called_last,
+       CASE WHEN last.outcome <> '{AttemptOutcome.ABSENT}' AND last.finished_at > :now - :avoids
+            THEN last.provider END AS called_last,
+       CASE WHEN last.outcome = '{AttemptOutcome.ABSENT}' THEN last.provider END AS asked_last,
        due.created_at, due.expires_at, due.cancelled_at IS NOT NULL AS cancelled,
        due.notification_id, due.user_id, due.workflow, due.step, due.channel, due.lane,
        due.address, due.template, due.template_version, due.locale, due.consent_version,
        events.source, events.source_id, events.type, events.user_id AS event_user_id,
        events.data, events.time
 FROM deliveries AS due CROSS JOIN events ON events.id = due.event_id
+LEFT JOIN attempts AS last ON due.epoch > 0 AND last.delivery_id = due.id AND last.epoch = (
+    SELECT max(epoch) FROM attempts WHERE attempts.delivery_id = due.id
+)
 WHERE due.state = '{{state}}'
   AND due.channel = :channel AND due.lane = :lane AND due.due_at <= :now
 ORDER BY due.due_at, due.rowid
@@ -103,6 +103,7 @@ def _provider(row: sqlite3.Row, request: ClaimRequest) -> str:
         request.providers,
         # on record may be one that was not called after all
         last=row["provider"] if row["doubt"] else row["called_last"],
+        asked=row["asked_last"],
         tries=row["tries"],
         doubt=bool(row["doubt"]),
         on_unknown=row["on_unknown"],
@@ -157,7 +158,12 @@ def _claimed(
     recipients = read_recipients(connection, (row["user_id"] for row in rows))
     return [
         to_claimed(
-            {**row, "epoch": row["epoch"] + epochs, "provider": provider},
+            {
+                **row,
+                "epoch": row["epoch"] + epochs,
+                "provider": provider,
+                "asked": not row["doubt"] and provider == row["asked_last"],
+            },
             _times(row),
             event=event_of(row),
             recipient=recipients.get(row["user_id"]),
