@@ -15,7 +15,8 @@ from tidings.core.errors import (
     TransientError,
 )
 from tidings.core.models import Message, Receipt
-from tidings.delivery.outcomes import SENT, attempt_outcome
+from tidings.core.work import AttemptOutcome
+from tidings.delivery.outcomes import attempt_outcome
 
 #: seconds a vendor asks to be left alone
 _RETRY_AFTER = 3.0
@@ -49,7 +50,7 @@ class SimulatedProvider:
         self._world.ledger.begin(call)
         try:
             receipt = await self._served(call)
-            call.answer = SENT
+            call.answer = AttemptOutcome.SENT
         except (TransientError, PermanentError) as error:
             call.answer = attempt_outcome(error)
             call.retry_after = getattr(error, "retry_after", None) or 0.0

@@ -71,8 +71,11 @@ class SendPolicy:
 
     @property
     def kept(self) -> Mapping[str, Any] | None:
-        """As a row keeps it: None for the usual one."""
-        return None if self == USUAL else asdict(self)
+        """As a row keeps it, in what JSON knows: None for the usual one."""
+        if self == USUAL:
+            return None
+        since = {} if self.replayed_at is None else {"replayed_at": self.replayed_at.isoformat()}
+        return {"on_unknown": self.on_unknown, "retry": self.retry and asdict(self.retry), **since}
 
 
 USUAL = SendPolicy()

@@ -234,6 +234,8 @@ class Claimed:
     cancelled: bool = False
     #: a call's answer never came: it may have been taken
     doubt: bool = False
+    #: `provider` was asked last whether it has it, and said no
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,13 +247,27 @@ class ClaimResult:
     ended: Sequence["Outcome"] = ()
 
 
+class AttemptOutcome(StrEnum):
+    """The words for how an attempt ended."""
+
+    SENT = "sent"
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    REJECTED = "rejected"
+    #: no answer came: it may have been taken
+    UNKNOWN = "unknown"
+    #: a question whether it was taken before: it was
+    FOUND = "found"
+    #: such a question: it surely was not
+    ABSENT = "absent"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One call of a provider, or question to it: whose, how it ended, and when (UTC)."""
 
     provider: str
-    #: sent · transient · permanent · rejected · unknown · and of a question whether it was taken
-    #: before: found · absent
+    #: an AttemptOutcome
     outcome: str
     started_at: datetime
     finished_at: datetime

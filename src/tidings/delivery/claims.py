@@ -116,4 +116,6 @@ def _route(claimed: Claimed, leave: Leave) -> str | None:
         return leave.route
     if claimed.doubt:
         return f"Stayed with {claimed.provider}, which may have taken it before."
+    if claimed.asked:
+        return f"Stayed with {claimed.provider}, which was asked about an earlier call."
     return f"Retried elsewhere after a failure at {leave.gate.name}."

@@ -10,8 +10,8 @@ from tidings.core.metrics import Metrics
 from tidings.core.models import Message, Receipt
 from tidings.core.ports import CheckingProvider, Find, Middleware, Provider, Send
 from tidings.core.quiet_log import QuietLog
-from tidings.delivery.outcomes import FOUND, SENT, attempt_outcome
-from tidings.store.settling import ABSENT
+from tidings.core.work import AttemptOutcome
+from tidings.delivery.outcomes import attempt_outcome
 
 Answer = TypeVar("Answer")
 
@@ -104,7 +104,7 @@ class Meter:
         """The middleware."""
 
         async def measured(message: Message) -> Receipt:
-            return await self._measured(message, send, lambda _receipt: SENT)
+            return await self._measured(message, send, lambda _receipt: AttemptOutcome.SENT)
 
         return measured
 
@@ -112,9 +112,7 @@ class Meter:
         """The same around a question, which is a call as well."""
 
         async def measured(message: Message) -> Receipt | None:
-            return await self._measured(
-                message, find, lambda receipt: ABSENT if receipt is None else FOUND
-            )
+            return await self._measured(message, find, _found_or_absent)
 
         return measured
 
@@ -122,9 +120,9 @@ class Meter:
         self,
         message: Message,
         call: Callable[[Message], Awaitable[Answer]],
-        word: Callable[[Answer], str],
+        word: Callable[[Answer], AttemptOutcome],
     ) -> Answer:
-        started, outcome = time.perf_counter(), "unknown"
+        started, outcome = time.perf_counter(), AttemptOutcome.UNKNOWN
         try:
             answer = await call(message)
             outcome = word(answer)
@@ -136,3 +134,7 @@ class Meter:
             self._metrics.attempt_seconds.labels(*where).observe(time.perf_counter() - started)
             self._metrics.attempts.labels(*where, outcome).inc()
         return answer
+
+
+def _found_or_absent(receipt: Receipt | None) -> AttemptOutcome:
+    return AttemptOutcome.ABSENT if receipt is None else AttemptOutcome.FOUND

@@ -11,9 +11,8 @@ from tidings.core.logs import get_logger
 from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL, DeliveryState, Event
 from tidings.core.ports import EventBus
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import Outcome, Settled, SettleStatus
+from tidings.core.work import AttemptOutcome, Outcome, Settled, SettleStatus
 from tidings.delivery.ends import Ends
-from tidings.store.settling import ABSENT
 
 #: seconds a publish may take; the news is a courtesy, the rows are the truth
 _PUBLISH_SECONDS = 5.0
@@ -129,7 +128,7 @@ def _log_outcome(words: BoundLogger, outcome: Outcome) -> None:
 def _log_pending(words: BoundLogger, outcome: Outcome) -> None:
     if outcome.attempt is None:
         words.info("given back")
-    elif outcome.attempt.outcome == ABSENT:
+    elif outcome.attempt.outcome == AttemptOutcome.ABSENT:
         words.info("asked", reason=outcome.reason)
     else:
         words.warning(f"retry in {outcome.due_in:.1f} s", reason=outcome.reason)

@@ -14,13 +14,10 @@ from tidings.core.errors import (
 from tidings.core.models import DeliveryState, Receipt
 from tidings.core.policy import NoMore, OnUnknown
 from tidings.core.ports import RetryPolicy
-from tidings.core.work import Attempt, Claimed, Outcome
+from tidings.core.work import Attempt, AttemptOutcome, Claimed, Outcome
 from tidings.delivery.recheck import Refusal, expired
-from tidings.store.settling import ABSENT, UNKNOWN_OUTCOME
+from tidings.store.settling import UNKNOWN_OUTCOME
 
-SENT = "sent"
-FOUND = "found"
-REJECTED = "rejected"
 TEMPLATE = "template"
 _REASON_LIMIT = 500
 #: what a database or a reader of logs can't take: control characters, lone surrogates
@@ -36,29 +33,39 @@ class Call:
     finished_at: datetime
 
 
-def attempt_outcome(error: DeliveryError) -> str:
+def attempt_outcome(error: DeliveryError) -> AttemptOutcome:
     """The word that an attempt keeps for an error."""
     if isinstance(error, AddressRejected):
-        return REJECTED
+        return AttemptOutcome.REJECTED
     if isinstance(error, PermanentError):
-        return "permanent"
-    return "unknown" if isinstance(error, OutcomeUnknown) else "transient"
+        return AttemptOutcome.PERMANENT
+    if isinstance(error, OutcomeUnknown):
+        return AttemptOutcome.UNKNOWN
+    return AttemptOutcome.TRANSIENT
 
 
 def sent(claimed: Claimed, call: Call, receipt: Receipt) -> Outcome:
     """The provider took it."""
-    return Outcome(claimed=claimed, state=DeliveryState.SENT, attempt=_taken(call, SENT, receipt))
+    return Outcome(
+        claimed=claimed,
+        state=DeliveryState.SENT,
+        attempt=_taken(call, AttemptOutcome.SENT, receipt),
+    )
 
 
 def found(claimed: Claimed, call: Call, receipt: Receipt) -> Outcome:
     """The provider was asked, and had taken it before."""
-    return Outcome(claimed=claimed, state=DeliveryState.SENT, attempt=_taken(call, FOUND, receipt))
+    return Outcome(
+        claimed=claimed,
+        state=DeliveryState.SENT,
+        attempt=_taken(call, AttemptOutcome.FOUND, receipt),
+    )
 
 
 def absent(claimed: Claimed, call: Call) -> Outcome:
     """The provider was asked, and surely has not taken it: it is called next, with leave anew."""
     reason = f"Asked whether it has it, {call.provider} said no: it is called again."
-    attempt = _attempt(call, ABSENT, error=reason, provider_id=None)
+    attempt = _attempt(call, AttemptOutcome.ABSENT, error=reason, provider_id=None)
     return Outcome(claimed=claimed, state=DeliveryState.PENDING, reason=reason, attempt=attempt)
 
 
@@ -84,7 +91,7 @@ def not_sent(claimed: Claimed, call: Call, error: DeliveryError, retry: RetryPol
 def not_told(claimed: Claimed, call: Call, error: DeliveryError, retry: RetryPolicy) -> Outcome:
     """The provider was asked whether it has it, and could not tell: still nobody knows."""
     reason = plain(f"Asked whether it has it, {call.provider} could not tell: {error}")
-    attempt = _attempt(call, "unknown", error=reason, provider_id=None)
+    attempt = _attempt(call, AttemptOutcome.UNKNOWN, error=reason, provider_id=None)
     asked = getattr(error, "retry_after", None)
     following = retry(claimed, TransientError(reason, retry_after=asked), call.finished_at)
     if isinstance(following, NoMore):
@@ -145,12 +152,14 @@ def _later(claimed: Claimed, now: datetime, wait: float, reason: str, attempt: A
     )
 
 
-def _taken(call: Call, outcome: str, receipt: Receipt) -> Attempt:
+def _taken(call: Call, outcome: AttemptOutcome, receipt: Receipt) -> Attempt:
     provider_id = plain(receipt.provider_id) if receipt.provider_id else None
     return _attempt(call, outcome, error=None, provider_id=provider_id)
 
 
-def _attempt(call: Call, outcome: str, *, error: str | None, provider_id: str | None) -> Attempt:
+def _attempt(
+    call: Call, outcome: AttemptOutcome, *, error: str | None, provider_id: str | None
+) -> Attempt:
     return Attempt(
         provider=call.provider,
         outcome=outcome,

@@ -9,9 +9,8 @@ from tidings.core.logs import get_logger
 from tidings.core.loops import BackOff
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import Outcome, Settled
+from tidings.core.work import AttemptOutcome, Outcome, Settled
 from tidings.delivery.news import News
-from tidings.delivery.outcomes import REJECTED
 
 #: tries for an outcome that the database answers with an error of its own
 _TRIES = 5
@@ -82,7 +81,7 @@ class Settler:
 
     async def _drop_dead_address(self, outcome: Outcome) -> None:
         attempt, claimed = outcome.attempt, outcome.claimed
-        if self._reject is None or attempt is None or attempt.outcome != REJECTED:
+        if self._reject is None or attempt is None or attempt.outcome != AttemptOutcome.REJECTED:
             return
         try:
             await self._reject(claimed.channel, claimed.address)

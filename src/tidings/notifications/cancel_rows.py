@@ -6,7 +6,7 @@ called off too.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,22 +44,33 @@ class Cancelled:
         )
 
 
-def last_under(connection: sa.Connection, cancel_key: str) -> str | None:
-    """The last event that came under a cancel key so far, in the order of their ids."""
-    query = sa.select(events.c.id).where(events.c.cancel_key == cancel_key)
-    return connection.scalar(query.order_by(events.c.id.desc()).limit(1))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an event stands among those of its cancel key: in the order they were accepted.
+
+    Not in that of their ids: those of a sender's own choice are hashed.
+    """
+
+    at: datetime
+    id: str
 
 
-def keys_under(
-    connection: sa.Connection, cancel_key: str, *, after: str | None, last: str | None, limit: int
-) -> Sequence[str]:
-    """The next events that came under a cancel key, in the order of their ids, up to `last`."""
-    query = sa.select(events.c.id).where(events.c.cancel_key == cancel_key)
-    if last is not None:
-        query = query.where(events.c.id <= last)
+def last_under(connection: sa.Connection, cancel_key: str) -> Place | None:
+    """The place of the last event that came under a cancel key so far."""
+    at, event_id = events.c.accepted_at, events.c.id
+    query = _under(cancel_key).order_by(at.desc(), event_id.desc()).limit(1)
+    return next(_places(connection, query), None)
+
+
+def next_under(
+    connection: sa.Connection, cancel_key: str, *, after: Place | None, last: Place, limit: int
+) -> Sequence[Place]:
+    """The next events that came under a cancel key, up to `last`."""
+    at, event_id = events.c.accepted_at, events.c.id
+    query = _under(cancel_key).where(at <= last.at, (at < last.at) | (event_id <= last.id))
     if after is not None:
-        query = query.where(events.c.id > after)
-    return connection.scalars(query.order_by(events.c.id).limit(limit)).all()
+        query = query.where(at >= after.at, (at > after.at) | (event_id > after.id))
+    return list(_places(connection, query.order_by(at, event_id).limit(limit)))
 
 
 def is_event(connection: sa.Connection, key: str) -> bool:
@@ -137,6 +148,15 @@ _END_RUN = (
     .where(notifications.c.id == sa.bindparam("run"))
     .values(state=NotificationState.CANCELLED, due_at=None, decisions=sa.bindparam("all_decisions"))
 )
+
+
+def _under(cancel_key: str) -> sa.Select[Any]:
+    query = sa.select(events.c.accepted_at, events.c.id)
+    return query.where(events.c.cancel_key == cancel_key)
+
+
+def _places(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Place]:
+    return (Place(at=row.accepted_at, id=row.id) for row in connection.execute(query).all())
 
 
 def _locked(which: sa.ColumnElement[bool], *columns: sa.Column[Any]) -> sa.Select[Any]:

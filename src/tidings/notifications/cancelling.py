@@ -10,14 +10,14 @@ from tidings.core.ids import event_key, is_uuid
 from tidings.core.logs import get_logger
 from tidings.core.ports import Store
 from tidings.notifications import cancel_rows
-from tidings.notifications.cancel_rows import Cancelled
+from tidings.notifications.cancel_rows import Cancelled, Place
 from tidings.notifications.fields import check_visible
 
 #: events called off in one transaction
 _BATCH = 200
 
-#: what is left of a key: the events after the first of these, up to the second
-_Rest = tuple[str, str | None]
+#: what is left of a key: the events after the first place, up to the second
+_Rest = tuple[Place | None, Place]
 
 _log = get_logger("notifications")
 
@@ -72,11 +72,14 @@ class Cancelling:
         def work(connection: sa.Connection) -> tuple[Cancelled, _Rest | None]:
             # What comes from now on is no part of it: it might never end.
             after, last = rest or (None, cancel_rows.last_under(connection, cancel_key))
-            keys = cancel_rows.keys_under(
+            if last is None:
+                return Cancelled(), None
+            places = cancel_rows.next_under(
                 connection, cancel_key, after=after, last=last, limit=_BATCH
             )
+            keys = [place.id for place in places]
             cancelled = cancel_rows.call_off_events(connection, keys, self._clock.now())
-            return cancelled, (keys[-1], last) if len(keys) == _BATCH else None
+            return cancelled, (places[-1], last) if len(places) == _BATCH else None
 
         return work
 

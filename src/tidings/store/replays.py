@@ -12,6 +12,7 @@ import orjson
 import sqlalchemy as sa
 
 from tidings.core.models import Decision, Verdict
+from tidings.core.work import AttemptOutcome
 from tidings.store.dead_letter_rows import Kind
 from tidings.store.rows import json_text
 from tidings.store.schema import attempts, dead_letters, deliveries, events, notifications
@@ -99,7 +100,7 @@ def called_off() -> sa.ColumnElement[bool]:
 
 def _was_taken() -> sa.ColumnElement[bool]:
     """Whether a provider said yes after all, too late to be heeded."""
-    yes = attempts.c.outcome.in_(["sent", "found"])
+    yes = attempts.c.outcome.in_([AttemptOutcome.SENT, AttemptOutcome.FOUND])
     return sa.exists().where(attempts.c.delivery_id == deliveries.c.id, yes)
 
 

@@ -8,7 +8,7 @@ import orjson
 
 from tidings.core.models import DeliveryState, Event, Lane, Recipient
 from tidings.core.policy import OnUnknown, SendPolicy
-from tidings.core.work import Attempt, Claimed, Outcome, Settled, SettleStatus
+from tidings.core.work import Attempt, AttemptOutcome, Claimed, Outcome, Settled, SettleStatus
 from tidings.store.rows import Row, storable
 
 #: a delivery that was in so many dead workers' hands is not given to another
@@ -28,11 +28,11 @@ AVOIDS_SECONDS = 60
 #: the rules by which a claim or a settlement brings a delivery to its end
 WORKERS_DIED, UNKNOWN_OUTCOME, CANCELLED = "workers_died", "unknown_outcome", "cancelled"
 
-#: how a question ends whose provider surely has nothing of it
-ABSENT = "absent"
-
 #: outcomes of a call after which another is worth trying
-_RETRYABLE = frozenset({"transient", "unknown"})
+_RETRYABLE = frozenset({AttemptOutcome.TRANSIENT, AttemptOutcome.UNKNOWN})
+
+#: outcomes that say whether there is doubt, and not that the message does no harm
+_OF_DOUBT = frozenset({AttemptOutcome.UNKNOWN, AttemptOutcome.ABSENT})
 
 Hand = tuple[str, int]
 """A delivery's id and the epoch it was claimed under."""
@@ -83,6 +83,7 @@ def to_claimed(row: Row, times: Times, *, event: Event, recipient: Recipient | N
         expires_at=times.expires_at,
         cancelled=bool(row["cancelled"]),
         doubt=bool(row["doubt"]),
+        asked=bool(row["asked"]),
     )
 
 
@@ -94,17 +95,27 @@ def end_of(lapses: int, *, lapsed: bool, on_unknown: str | None) -> str | None:
 
 
 def provider_for(
-    providers: Sequence[str], *, last: str | None, tries: int, doubt: bool, on_unknown: str | None
+    providers: Sequence[str],
+    *,
+    last: str | None,
+    asked: str | None,
+    tries: int,
+    doubt: bool,
+    on_unknown: str | None,
 ) -> str:
     """Which of the providers that may be called gets a delivery whose last call went to `last`.
 
-    In doubt it stays where it may have been taken, unless a repeat elsewhere is allowed; after a
-    failure that is certain another one is called, if there is one.
+    In doubt it stays where it may have been taken, unless a repeat elsewhere is allowed. One that
+    was asked and said no is called itself, if it may be: it might be at work on the first call, and
+    knows the second for the same. After a failure that is certain another one is called, if there
+    is one.
     """
     first, other = providers[0], providers[min(1, len(providers) - 1)]
     if doubt and last is not None:
         stays = last in providers or on_unknown not in (None, OnUnknown.RETRY)
         return last if stays else first
+    if asked is not None and asked in providers:
+        return asked
     return other if tries and last == first else first
 
 
@@ -194,9 +205,9 @@ def _attempt_columns(attempt: Attempt | None) -> list[object]:
 
 def _doubt(outcome: Outcome) -> bool | None:
     """Whether it may have been taken; None leaves what was known before."""
-    if outcome.attempt is None or outcome.attempt.outcome not in ("unknown", ABSENT):
+    if outcome.attempt is None or outcome.attempt.outcome not in _OF_DOUBT:
         return None
-    return outcome.attempt.outcome == "unknown"
+    return outcome.attempt.outcome == AttemptOutcome.UNKNOWN
 
 
 def _called_off(outcome: Outcome) -> Outcome:
@@ -219,7 +230,7 @@ def _retries(attempt: Attempt | None) -> int:
 
 def _is_answered(attempt: Attempt | None) -> bool:
     # Then the message is none that kills workers; what was only asked about may be.
-    return attempt is not None and attempt.outcome not in ("unknown", ABSENT)
+    return attempt is not None and attempt.outcome not in _OF_DOUBT
 
 
 def _figure(outcome: Outcome) -> str | None:

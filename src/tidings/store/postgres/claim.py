@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidings.core.work import Claimed, ClaimRequest, ClaimResult
+from tidings.core.work import AttemptOutcome, Claimed, ClaimRequest, ClaimResult
 from tidings.store.postgres.due import locked_due
 from tidings.store.postgres.recipients import RECIPIENT, to_recipient
 from tidings.store.rows import Row, to_event
@@ -38,12 +38,6 @@ _COLUMNS = (
     "lapses + (state = 'sending')::integer AS lapses",
 )
 
-#: where a call failed lately; the provider on record may be one that was not called after all
-_CALLED_LAST = f"""(
-    SELECT CASE WHEN attempts.finished_at > now() + $1::interval - interval '{AVOIDS_SECONDS} s'
-                 AND attempts.outcome <> 'absent' THEN attempts.provider END
-    FROM attempts WHERE attempts.delivery_id = due.id ORDER BY attempts.epoch DESC LIMIT 1
-)"""
 _DUE = locked_due(
     "state = 'sending' AND channel = $2",
     "state = 'pending' AND channel = $2",
@@ -52,6 +46,13 @@ _DUE = locked_due(
     limit="$3",
     lanes="unnest($6::text[])",
 )
+
+#: how it went last; the provider on record may be one that was not called after all
+_LAST = """
+    SELECT provider, outcome, finished_at FROM attempts
+    WHERE attempts.delivery_id = due.id AND due.epoch > 0
+    ORDER BY attempts.epoch DESC LIMIT 1
+"""
 
 #: What dead workers left comes before what waits in its lane. `end_of` and `provider_for` of
 #: store.settling, in SQL. The lease runs from clock_timestamp(): a statement that waited must not
@@ -62,15 +63,21 @@ WITH due AS MATERIALIZED (
 ),
 judged AS MATERIALIZED (
     SELECT due.*,
+           CASE WHEN NOT doubt AND last.outcome = '{AttemptOutcome.ABSENT}'
+                THEN last.provider END AS asked_last,
            CASE WHEN lapses >= {MOST_LAPSES} THEN 'failed'
                 WHEN lapsed AND on_unknown = 'hold' THEN 'held' END AS ending,
-           CASE WHEN doubt AND provider IS NOT NULL
-                THEN CASE WHEN provider = ANY ($5::text[])
+           CASE WHEN doubt AND due.provider IS NOT NULL
+                THEN CASE WHEN due.provider = ANY ($5::text[])
                             OR coalesce(on_unknown, 'retry') <> 'retry'
-                          THEN provider ELSE $5[1] END
-                WHEN tries > 0 AND $5[1] = {_CALLED_LAST} THEN coalesce($5[2], $5[1])
+                          THEN due.provider ELSE $5[1] END
+                WHEN last.outcome = '{AttemptOutcome.ABSENT}'
+                THEN CASE WHEN last.provider = ANY ($5::text[]) THEN last.provider ELSE $5[1] END
+                WHEN tries > 0 AND $5[1] = last.provider
+                     AND last.finished_at > now() + $1::interval - interval '{AVOIDS_SECONDS} s'
+                THEN coalesce($5[2], $5[1])
                 ELSE $5[1] END AS next_provider
-    FROM due
+    FROM due LEFT JOIN LATERAL ({_LAST}) AS last ON true
 ),
 next AS MATERIALIZED (
     SELECT id, lapses FROM judged WHERE ending IS NULL
@@ -84,7 +91,7 @@ chosen AS MATERIALIZED (
 ),
 noted AS (
     INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, started_at)
-    SELECT id, epoch, provider, 'unknown', false, '{WORKER_DIED}', claimed_at
+    SELECT id, epoch, provider, '{AttemptOutcome.UNKNOWN}', false, '{WORKER_DIED}', claimed_at
     FROM chosen WHERE lapsed
     ON CONFLICT DO NOTHING
 ),
@@ -106,7 +113,8 @@ changed AS (
         updated_at = now() + $1::interval
     FROM chosen
     WHERE deliveries.id = chosen.id
-    RETURNING deliveries.*, chosen.ending, chosen.place, chosen.lapsed, chosen.due_at AS was_due_at
+    RETURNING deliveries.*, chosen.ending, chosen.place, chosen.lapsed, chosen.due_at AS was_due_at,
+              coalesce(chosen.asked_last = deliveries.provider, false) AS asked
 ),
 counted AS (
     INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
@@ -119,7 +127,7 @@ SELECT changed.ending, changed.id::text, changed.epoch, changed.tries, changed.l
        changed.lane, changed.address, changed.template, changed.template_version, changed.locale,
        changed.consent_version, changed.provider, changed.policy::text, changed.created_at,
        changed.expires_at, changed.cancelled_at IS NOT NULL AS cancelled, changed.doubt,
-       events.source, events.source_id, events.type, events.user_id AS event_user_id,
+       changed.asked, events.source, events.source_id, events.type, events.user_id AS event_user_id,
        events.data::text, events.time,
        {RECIPIENT}
 FROM changed

@@ -8,7 +8,7 @@ from collections.abc import Sequence, Set
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidings.core.work import Claimed, Outcome, Settled
+from tidings.core.work import AttemptOutcome, Claimed, Outcome, Settled
 from tidings.store.postgres.batches import columns
 from tidings.store.rows import Row
 from tidings.store.settling import (
@@ -86,7 +86,7 @@ noted AS (
         error = excluded.error, provider_id = excluded.provider_id,
         started_at = excluded.started_at, finished_at = excluded.finished_at,
         route = excluded.route
-    WHERE attempts.outcome = 'unknown' AND attempts.finished_at IS NULL
+    WHERE attempts.outcome = '{AttemptOutcome.UNKNOWN}' AND attempts.finished_at IS NULL
 ),
 counted AS (
     INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)

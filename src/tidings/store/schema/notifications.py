@@ -58,6 +58,7 @@ sa.Index("events_accepted", events.c.accepted_at)
 sa.Index(
     "events_cancel_key",
     events.c.cancel_key,
+    events.c.accepted_at,
     events.c.id,
     sqlite_where=events.c.cancel_key.is_not(None),
     postgresql_where=events.c.cancel_key.is_not(None),

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Outcome
+from tidings.core.work import AttemptOutcome, Claimed, ClaimRequest, ClaimResult, Outcome
 from tidings.store.schema.types import from_microseconds
 from tidings.store.settling import (
     ALONE_FROM,
@@ -20,23 +20,23 @@ from tidings.store.sqlite.figures import minute
 from tidings.store.sqlite.recipients import read_recipients
 from tidings.store.sqlite.rows import batch, event_of
 
-_DUE = """
+_DUE = f"""
 SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lapses,
        due.state = 'sending' AS lapsed, due.doubt OR due.state = 'sending' AS doubt,
        due.policy, due.policy->>'on_unknown' AS on_unknown, due.provider, due.claimed_at,
-       CASE WHEN due.tries > 0 THEN (
-           SELECT CASE WHEN attempts.finished_at > :now - :avoids
-                        AND attempts.outcome <> 'absent' THEN attempts.provider END
-           FROM attempts WHERE attempts.delivery_id = due.id
-           ORDER BY attempts.epoch DESC LIMIT 1
-       ) END AS called_last,
+       CASE WHEN last.outcome <> '{AttemptOutcome.ABSENT}' AND last.finished_at > :now - :avoids
+            THEN last.provider END AS called_last,
+       CASE WHEN last.outcome = '{AttemptOutcome.ABSENT}' THEN last.provider END AS asked_last,
        due.created_at, due.expires_at, due.cancelled_at IS NOT NULL AS cancelled,
        due.notification_id, due.user_id, due.workflow, due.step, due.channel, due.lane,
        due.address, due.template, due.template_version, due.locale, due.consent_version,
        events.source, events.source_id, events.type, events.user_id AS event_user_id,
        events.data, events.time
 FROM deliveries AS due CROSS JOIN events ON events.id = due.event_id
-WHERE due.state = '{state}'
+LEFT JOIN attempts AS last ON due.epoch > 0 AND last.delivery_id = due.id AND last.epoch = (
+    SELECT max(epoch) FROM attempts WHERE attempts.delivery_id = due.id
+)
+WHERE due.state = '{{state}}'
   AND due.channel = :channel AND due.lane = :lane AND due.due_at <= :now
 ORDER BY due.due_at, due.rowid
 LIMIT :limit
@@ -45,7 +45,7 @@ LIMIT :limit
 ABANDONED, WAITING = _DUE.format(state="sending"), _DUE.format(state="pending")
 _ADD_LAPSES = f"""
 INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, started_at)
-SELECT value->>0, value->>1, value->>2, 'unknown', 0, '{WORKER_DIED}', value->>3
+SELECT value->>0, value->>1, value->>2, '{AttemptOutcome.UNKNOWN}', 0, '{WORKER_DIED}', value->>3
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING
 """
@@ -103,6 +103,7 @@ def _provider(row: sqlite3.Row, request: ClaimRequest) -> str:
         request.providers,
         # on record may be one that was not called after all
         last=row["provider"] if row["doubt"] else row["called_last"],
+        asked=row["asked_last"],
         tries=row["tries"],
         doubt=bool(row["doubt"]),
         on_unknown=row["on_unknown"],
@@ -157,7 +158,12 @@ def _claimed(
     recipients = read_recipients(connection, (row["user_id"] for row in rows))
     return [
         to_claimed(
-            {**row, "epoch": row["epoch"] + epochs, "provider": provider},
+            {
+                **row,
+                "epoch": row["epoch"] + epochs,
+                "provider": provider,
+                "asked": not row["doubt"] and provider == row["asked_last"],
+            },
             _times(row),
             event=event_of(row),
             recipient=recipients.get(row["user_id"]),

@@ -5,7 +5,7 @@ from collections.abc import Sequence, Set
 from datetime import datetime
 
 from tidings.core.models import DeliveryState
-from tidings.core.work import Claimed, Outcome, Settled
+from tidings.core.work import AttemptOutcome, Claimed, Outcome, Settled
 from tidings.store.schema.types import from_microseconds
 from tidings.store.settling import (
     UNKNOWN_OUTCOME,
@@ -61,7 +61,7 @@ FROM json_each(:rows) AS item
 WHERE deliveries.id = item.value->>0 AND item.value->>19
 """
 #: what a later claim wrote down as unknown, for want of an answer, gives way to the answer
-_ADD_ATTEMPTS = """
+_ADD_ATTEMPTS = f"""
 INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, provider_id,
                       started_at, finished_at, route)
 SELECT value->>0, value->>1, value->>10, value->>12, NOT value->>19, value->>13, value->>11,
@@ -71,7 +71,7 @@ ON CONFLICT (delivery_id, epoch) DO UPDATE
 SET provider = excluded.provider, outcome = excluded.outcome, fenced = excluded.fenced,
     error = excluded.error, provider_id = excluded.provider_id,
     started_at = excluded.started_at, finished_at = excluded.finished_at, route = excluded.route
-WHERE attempts.outcome = 'unknown' AND attempts.finished_at IS NULL
+WHERE attempts.outcome = '{AttemptOutcome.UNKNOWN}' AND attempts.finished_at IS NULL
 """
 _COUNT = """
 INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)

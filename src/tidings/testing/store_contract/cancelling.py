@@ -197,6 +197,18 @@ class CancellingContract(StoreCase):
         assert cancelled == Cancelled(events=250)
         assert len(await rows(store, schema.events, state="due")) == 400
 
+    async def test_ids_of_a_senders_own_choice_do_not_move_where_it_ends(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_user(store, "ada")
+        await self._come_either_way(store)
+        busy = Cancelling(_Meanwhile.of(store, lambda: self._come_either_way(store)), clock=clock)
+
+        cancelled = await busy.by(cancel_key="order-1")
+
+        assert cancelled == Cancelled(events=250)
+        assert len(await rows(store, schema.events, state="due")) == 500
+
     async def test_a_key_that_was_broken_off_is_called_off_so_far_and_may_be_again(
         self, store: Store, clock: MovableClock, cancelling: Cancelling
     ) -> None:
@@ -211,8 +223,14 @@ class CancellingContract(StoreCase):
 
         assert (len(so_far), again) == (200, Cancelled(events=50))
 
-    async def _come(self, store: Store, count: int) -> None:
+    async def _come_either_way(self, store: Store) -> None:
+        await self._come(store, 220)
+        await self._come(store, 30, own=True)
+
+    async def _come(self, store: Store, count: int, *, own: bool = False) -> None:
         events = [an_event(store, user_id="ada") for _ in range(count)]
+        if own:
+            events = [replace(each, id=f"parcel-{each.id}") for each in events]
         await store.accept([an_acceptance(each, cancel_key="order-1") for each in events])
 
     async def test_what_there_is_not_can_not_be_called_off(self, cancelling: Cancelling) -> None:

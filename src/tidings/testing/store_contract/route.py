@@ -86,21 +86,55 @@ class RouteContract(StoreCase):
         assert (claimed.provider, claimed.doubt) == ("east", True)
         assert (await row(store, schema.deliveries))["doubt"] is True
 
-    async def test_a_provider_that_surely_has_nothing_ends_the_doubt(self, store: Store) -> None:
+    @pytest.mark.parametrize("providers", [("west", "east"), ("east", "west")])
+    async def test_one_that_was_asked_and_said_no_is_called_itself(
+        self, store: Store, providers: tuple[str, ...]
+    ) -> None:
+        await self._ask(store)
+
+        claimed = await claim_one(store, providers=providers)
+
+        assert (claimed.provider, claimed.doubt, claimed.asked) == ("east", False, True)
+
+    async def test_where_one_that_said_no_may_not_be_called_another_is(self, store: Store) -> None:
+        await self._ask(store)
+
+        claimed = await claim_one(store, providers=("west", "north"))
+
+        assert (claimed.provider, claimed.doubt, claimed.asked) == ("west", False, False)
+
+    async def test_what_is_given_back_after_a_no_still_goes_where_it_was_asked(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await self._ask(store)
+        claimed = await claim_one(store, providers=("west",))
+        await store.settle([Outcome(claimed=claimed, state=DeliveryState.PENDING)])
+        clock.advance(seconds=61)
+
+        assert (await claim_one(store, providers=("west", "east"))).provider == "east"
+
+    async def test_a_failure_after_a_no_is_one_like_any_other(self, store: Store) -> None:
+        await self._ask(store)
+        await self._fail(store, await claim_one(store, providers=("east",)), "transient")
+
+        claimed = await claim_one(store, providers=("east", "west"))
+
+        assert (claimed.provider, claimed.asked) == ("west", False)
+
+    async def test_a_no_after_a_dead_worker_counts_too(
+        self, store: Store, clock: MovableClock
+    ) -> None:
         await add_delivery(store)
-        await self._fail(store, await claim_one(store, providers=("east",)), "unknown")
+        await claim(store, providers=("east",))
+        clock.advance(seconds=LEASE + 1)
         await self._fail(store, await claim_one(store, providers=("east",)), "absent")
 
-        claimed = await claim_one(store, providers=("west", "east"))
+        assert (await claim_one(store, providers=("west", "east"))).provider == "east"
 
-        assert (claimed.provider, claimed.doubt) == ("west", False)
-
-    async def test_one_that_was_asked_has_not_failed(self, store: Store) -> None:
-        await add_delivery(store)
+    async def _ask(self, store: Store) -> None:
+        await add_delivery(store, policy=SendPolicy(on_unknown=OnUnknown.CHECK))
         await self._fail(store, await claim_one(store, providers=("east",)), "unknown")
         await self._fail(store, await claim_one(store, providers=("east",)), "absent")
-
-        assert (await claim_one(store, providers=("east", "west"))).provider == "east"
 
     async def _fail(self, store: Store, claimed: Claimed, outcome: str) -> None:
         now = await store.now()
