@@ -28,7 +28,7 @@ GROWTH = 64 * 1024 * 1024
 SOON: Mapping[str, object] = {"retry": {"base": 1, "cap": 1}}
 HOLD: Mapping[str, object] = {"on_unknown": "hold"}
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(extent(120, 600))]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(extent(120, 1_800))]
 
 
 @pytest.fixture(params=["smtp", "http"])
@@ -94,7 +94,7 @@ async def test_answers_of_every_bad_kind_cost_neither_a_message_nor_the_worker(
         for index, script in enumerate(kinds):
             fleet.provider.play(replace(script, calls=1, share=SHARE))
             asked |= await tell_all(fleet.url, NUMBER, first=index * NUMBER, policy=SOON)
-            await until_settled(store)
+            await until_settled(store, seconds=extent(120, 400))
         verdict = judge(asked, fleet.provider.taken, await read_ends(store))
         longest = await store.run(longest_call)
     growth = memory(fleet.pid("channel-1")) - before
