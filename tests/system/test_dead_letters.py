@@ -278,6 +278,45 @@ async def test_what_is_looked_for_is_no_longer_than_what_there_can_be(
         await system.dead_letters.list(**too_much)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("kind", "\0"),
+        ("channel", "\x1f"),
+        ("workflow", "a\nb"),
+        ("provider", "\x85"),
+        ("reason", "\0"),
+        ("reason", "\u2028"),
+        ("reason", ""),
+    ],
+)
+async def test_words_that_can_name_nothing_are_refused_and_replay_nothing(
+    system: FakeSystem, http: httpx2.AsyncClient, field: str, words: str
+) -> None:
+    await fail(system)
+    asked: dict[str, Any] = {field: words}
+
+    listed = await http.get("/v1/dead-letters", params=asked)
+    replayed = await http.post("/v1/dead-letters/replay", json=asked)
+    pages = [
+        await http.get("/dead-letters", params=asked),
+        await http.post("/dead-letters", data=asked),
+        await http.post("/dead-letters/replay", data=asked),
+    ]
+
+    assert (listed.status_code, listed.json()["field"]) == (422, f"query.{field}")
+    assert (replayed.status_code, replayed.json()["field"]) == (422, field)
+    if words:  # a form has every field, given or not
+        assert [(each.status_code, f"{field}: " in each.text) for each in pages] == [
+            (422, True)
+        ] * 3
+    for ask in (system.dead_letters.list, system.dead_letters.replay_all):
+        with pytest.raises(InvalidInput, match=field):
+            await ask(**asked)
+    if words:
+        assert len((await system.dead_letters.list()).dead_letters) == 1
+
+
 async def test_in_process_nonsense_is_refused_alike(system: FakeSystem) -> None:
     with pytest.raises(InvalidInput, match="kind"):
         await system.dead_letters.list(kind="letter")

@@ -8,10 +8,10 @@ import pydantic
 from fastapi import Path, Query
 from pydantic.json_schema import SkipJsonSchema
 
-from tidings.api.bodies import Body
+from tidings.api.bodies import Body, Line, one_line
 from tidings.core.errors import InvalidInput
 from tidings.core.names import NAME_LIMIT
-from tidings.notifications.dead_letters import LIMITS
+from tidings.core.text import LINE
 from tidings.store.dead_letter_rows import DeadLetter, Kind
 
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -32,13 +32,13 @@ def _id(example: str) -> Any:
 LetterId = Annotated[str, _id("1c01ee09-26de-5c2c-a101-829a0391b95f")]
 DueId = Annotated[str, _id("e4cb9e02-0ef3-55f0-bdab-8c197a69ee2b")]
 LetterKind = Annotated[Kind, Path(alias="kind", examples=["bus_entry"])]
-Name = Annotated[str, pydantic.Field(min_length=1, max_length=NAME_LIMIT)]
-NameAsked = Annotated[str | SkipJsonSchema[None], Query(min_length=1, max_length=NAME_LIMIT)]
-ReasonAsked = Annotated[
-    str | SkipJsonSchema[None],
-    Query(min_length=1, max_length=LIMITS["reason"], description="Words in the reason."),
+Name = Annotated[
+    str,
+    pydantic.Field(min_length=1, max_length=NAME_LIMIT, json_schema_extra={"pattern": LINE}),
+    pydantic.AfterValidator(one_line),
 ]
-Words = Annotated[str, pydantic.Field(min_length=1, max_length=LIMITS["reason"])]
+NameAsked = Annotated[Name | SkipJsonSchema[None], Query()]
+ReasonAsked = Annotated[Line | SkipJsonSchema[None], Query(description="Words in the reason.")]
 Moment = Annotated[pydantic.AwareDatetime, pydantic.BeforeValidator(_written_out)]
 Cursor = Annotated[str, pydantic.Field(pattern=f"^[0-9]{{1,16}}-{UUID}$")]
 Before = Annotated[Cursor | SkipJsonSchema[None], Query(description="The `next` of a page.")]
@@ -142,7 +142,7 @@ class ReplayAllBody(Body):
     channel: Name | None = None
     workflow: Name | None = None
     provider: Name | None = None
-    reason: Words | None = None
+    reason: Line | None = None
     since: pydantic.AwareDatetime | None = None
     until: pydantic.AwareDatetime | None = None
     in_doubt: bool = pydantic.Field(

@@ -11,6 +11,7 @@ from tidings.core.ids import is_uuid
 from tidings.core.logs import get_logger
 from tidings.core.models import Event
 from tidings.core.names import NAME_LIMIT
+from tidings.core.text import is_one_line
 from tidings.notifications.intake import Intake
 from tidings.notifications.replayer import Replayer
 from tidings.store.dead_letter_rows import DeadLetter, Kind, Place, Wanted
@@ -19,7 +20,7 @@ from tidings.store.dead_letters import DeadLetters, Inspected
 #: letters that one call replays at most, in one transaction for each kind
 BATCH = 1_000
 
-#: characters that what they are found by may have: those of the names, and a line of the reason
+#: characters that what they are found by may have: those of the names, and a line in the reason
 LIMITS = {"channel": NAME_LIMIT, "workflow": NAME_LIMIT, "provider": NAME_LIMIT, "reason": 255}
 
 #: who replays where nobody says
@@ -88,7 +89,7 @@ class DeadLetterService:
             channel=channel,
             workflow=workflow,
             provider=provider,
-            reason=_plain(reason),
+            reason=reason,
             since=since,
             until=until,
             in_doubt=in_doubt,
@@ -142,7 +143,7 @@ class DeadLetterService:
             channel=channel,
             workflow=workflow,
             provider=provider,
-            reason=_plain(reason),
+            reason=reason,
             since=since,
             until=until,
         )
@@ -167,7 +168,7 @@ class DeadLetterService:
         return replayed
 
     async def _page(self, wanted: Wanted, limit: int, before: str | None) -> DeadLetterPage:
-        _require_short(wanted)
+        _check(wanted)
         place = None if before is None else Place.read(before)
         found = await self._letters.find(wanted, limit=limit + 1, before=place)
         shown = found[:limit]
@@ -219,15 +220,20 @@ def kind_of(kind: str | None) -> Kind | None:
         raise InvalidInput(f"kind: must be one of {', '.join(Kind)}", field="kind") from None
 
 
-def _require_short(wanted: Wanted) -> None:
-    for name, limit in LIMITS.items():
-        if len(getattr(wanted, name) or "") > limit:
-            raise InvalidInput(f"{name}: must have at most {limit} characters", field=name)
+def _check(wanted: Wanted) -> None:
+    """Raises InvalidInput for words that name nothing: left open, they would find everything."""
+    for name in LIMITS:
+        words = getattr(wanted, name)
+        if words is not None and (fault := _fault(words, LIMITS[name])):
+            raise InvalidInput(f"{name}: {fault}", field=name)
 
 
-def _plain(words: str | None) -> str | None:
-    # PostgreSQL takes no null characters, and no reason holds one.
-    return words and words.replace("\x00", "")
+def _fault(words: str, limit: int) -> str | None:
+    if len(words) > limit:
+        return f"must have at most {limit} characters"
+    if not words:
+        return "must not be empty"
+    return None if is_one_line(words) else "must be one line without control characters"
 
 
 def _in_words(wanted: Wanted, *, in_doubt: bool) -> str:

@@ -208,7 +208,9 @@ def letter_of(kind: Kind, row: sa.RowMapping) -> DeadLetter:
 
 
 def _can_hold(source: Source, wanted: Wanted) -> bool:
-    asked = {name for name in ("channel", "workflow", "provider") if getattr(wanted, name)}
+    asked = {
+        name for name in ("channel", "workflow", "provider") if getattr(wanted, name) is not None
+    }
     asked |= {"in_doubt"} if wanted.in_doubt else set()
     return asked <= source.columns.keys()
 
@@ -216,9 +218,9 @@ def _can_hold(source: Source, wanted: Wanted) -> bool:
 def _page(source: Source, wanted: Wanted, limit: int, before: Place | None) -> sa.Select[Any]:
     query = source.query().order_by(source.at.desc(), source.table.c.id.desc()).limit(limit)
     for name in ("channel", "workflow", "provider"):
-        if value := getattr(wanted, name):
+        if (value := getattr(wanted, name)) is not None:
             query = query.where(source.columns[name] == value)
-    if wanted.reason:
+    if wanted.reason is not None:
         query = query.where(source.columns["reason"].icontains(wanted.reason, autoescape=True))
     if wanted.since is not None:
         query = query.where(source.at >= wanted.since)
