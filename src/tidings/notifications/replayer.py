@@ -27,7 +27,7 @@ class Replayer:
         if letter.in_doubt and not in_doubt:
             raise Conflict(
                 f"{letter.kind} {letter.id} is in doubt: a call's answer never came, so that it "
-                "may have been delivered. Say in_doubt to send it all the same"
+                "may have been delivered. in_doubt, of a command --in-doubt, sends it all the same"
             )
         if letter.kind is Kind.BUS_ENTRY:
             await self._accept(inspected)
