@@ -317,6 +317,37 @@ async def test_words_that_can_name_nothing_are_refused_and_replay_nothing(
         assert len((await system.dead_letters.list()).dead_letters) == 1
 
 
+@pytest.mark.parametrize("field", ["since", "until"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "1",
+        1,
+        "2026-01-31",
+        "2026-01-31T12:00:00",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
+async def test_a_time_that_no_database_can_tell_is_refused_alike(
+    http: httpx2.AsyncClient, field: str, moment: object
+) -> None:
+    listed = await http.get("/v1/dead-letters", params={field: str(moment)})
+    replayed = await http.post("/v1/dead-letters/replay", json={field: moment})
+
+    assert (listed.status_code, listed.json()["field"]) == (422, f"query.{field}")
+    assert (replayed.status_code, replayed.json()["field"]) == (422, field)
+
+
+async def test_the_audit_tells_by_what_many_were_found_but_no_words_of_a_reason(
+    system: FakeSystem,
+) -> None:
+    await system.dead_letters.replay_all(reason="ann@example.com", kind="delivery")
+
+    (entry,) = await system.services.audit.list(limit=10)
+    assert entry.action == "replay dead letters: kind=delivery, by reason, none in doubt"
+
+
 async def test_in_process_nonsense_is_refused_alike(system: FakeSystem) -> None:
     with pytest.raises(InvalidInput, match="kind"):
         await system.dead_letters.list(kind="letter")

@@ -1,7 +1,7 @@
 """What is asked of the dead letters over HTTP, and what is answered."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pydantic
@@ -20,9 +20,17 @@ _WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 
 def _written_out(moment: object) -> object:
     """Nothing but RFC 3339: no numbers of seconds, no dates alone."""
-    if isinstance(moment, str) and not _WRITTEN_OUT.match(moment):
+    if not (isinstance(moment, str) and _WRITTEN_OUT.match(moment)):
         raise ValueError("must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z")
     return moment
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The same moment, which may lie before the first year or after the last."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999 in UTC") from None
 
 
 def _id(example: str) -> Any:
@@ -39,7 +47,11 @@ Name = Annotated[
 ]
 NameAsked = Annotated[Name | SkipJsonSchema[None], Query()]
 ReasonAsked = Annotated[Line | SkipJsonSchema[None], Query(description="Words in the reason.")]
-Moment = Annotated[pydantic.AwareDatetime, pydantic.BeforeValidator(_written_out)]
+Moment = Annotated[
+    pydantic.AwareDatetime,
+    pydantic.BeforeValidator(_written_out),
+    pydantic.AfterValidator(_in_utc),
+]
 Cursor = Annotated[str, pydantic.Field(pattern=f"^[0-9]{{1,16}}-{UUID}$")]
 Before = Annotated[Cursor | SkipJsonSchema[None], Query(description="The `next` of a page.")]
 
@@ -143,8 +155,8 @@ class ReplayAllBody(Body):
     workflow: Name | None = None
     provider: Name | None = None
     reason: Line | None = None
-    since: pydantic.AwareDatetime | None = None
-    until: pydantic.AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     in_doubt: bool = pydantic.Field(
         default=False, description="Those too that may have been delivered."
     )

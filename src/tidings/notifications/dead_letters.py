@@ -237,6 +237,8 @@ def _fault(words: str, limit: int) -> str | None:
 
 
 def _in_words(wanted: Wanted, *, in_doubt: bool) -> str:
-    given = [f"{name}={value}" for name, value in asdict(wanted).items() if value is not None]
+    """What is asked for, without the words looked for in reasons: they may be an address."""
+    asked = {name: value for name, value in asdict(wanted).items() if value is not None}
+    given = ["by reason" if name == "reason" else f"{name}={asked[name]}" for name in asked]
     doubt = "those in doubt too" if in_doubt else "none in doubt"
     return f"replay dead letters: {', '.join([*given, doubt])}"
