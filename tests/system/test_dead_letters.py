@@ -205,6 +205,40 @@ async def test_counting_first_replays_nothing(system: FakeSystem) -> None:
     assert len((await system.dead_letters.list()).dead_letters) == 3
 
 
+async def test_counting_first_answers_what_the_replay_will(system: FakeSystem) -> None:
+    await fail(system, 3)
+    off, doubtful, _ = [each.id for each in (await system.dead_letters.list()).dead_letters]
+    await change(system, off, cancelled_at=datetime.now(UTC), doubt=True)
+    await change(system, doubtful, doubt=True)
+    for entry in ("{broken", cloudevents.encode(foreign("nobody")).decode()):
+        await system.dead_letters.keep(buried(entry))
+
+    counted = await system.dead_letters.replay_all(dry_run=True)
+    done = await system.dead_letters.replay_all()
+
+    assert counted == done
+    assert (done.replayed, done.left, done.in_doubt) == (1, 3, 1)
+
+
+async def test_what_was_called_off_is_told_so_and_no_replay_of_it_is_offered(
+    system: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    await fail(system)
+    kind, letter_id = await the_letter(system)
+    await change(system, letter_id, cancelled_at=datetime.now(UTC))
+
+    refused = await http.post(f"/v1/dead-letters/{kind}/{letter_id}/replay")
+    (listed,) = (await http.get("/v1/dead-letters")).json()["dead_letters"]
+    pages = [
+        await http.get(path) for path in ("/dead-letters", f"/dead-letters/{kind}/{letter_id}")
+    ]
+
+    assert (refused.status_code, "was called off: it is never" in refused.text) == (409, True)
+    assert (listed["called_off"], listed["taken"]) == (True, False)
+    assert ["called off" in page.text for page in pages] == [True, True]
+    assert "Replay it now" not in pages[1].text
+
+
 async def test_they_are_listed_inspected_and_paged_over_http(
     system: FakeSystem, http: httpx2.AsyncClient
 ) -> None:

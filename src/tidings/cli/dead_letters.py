@@ -186,7 +186,8 @@ def _line(letter: Mapping[str, Any]) -> str:
     place = " ".join(
         str(letter[name]) for name in ("type", "workflow", "channel", "bus_channel") if letter[name]
     )
-    doubt = " (in doubt)" if letter["in_doubt"] else ""
+    marks = {"called_off": " (called off)", "taken": " (taken)", "in_doubt": " (in doubt)"}
+    doubt = next((mark for name, mark in marks.items() if letter.get(name)), "")
     moment = letter["at"][:16].replace("T", " ")
     return f"{moment}  {letter['kind']} {letter['id']}  {place}{doubt}: {letter['reason']}"
 

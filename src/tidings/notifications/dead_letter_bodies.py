@@ -111,6 +111,10 @@ class DeadLetterOut(pydantic.BaseModel):
     provider: str | None
     bus_channel: str | None
     in_doubt: bool = pydantic.Field(description="A call's answer never came: it may have arrived.")
+    called_off: bool = pydantic.Field(description="It was called off, and is never replayed.")
+    taken: bool = pydantic.Field(
+        description="A provider said yes too late to be heeded: it is never replayed."
+    )
 
     @classmethod
     def of(cls, letter: DeadLetter) -> "DeadLetterOut":
@@ -179,7 +183,7 @@ class ReplayedOut(pydantic.BaseModel):
 
     replayed: int
     left: int = pydantic.Field(
-        description="Called off, not readable, or replayed by somebody else meanwhile."
+        description="Called off, taken, not readable, or replayed by somebody else meanwhile."
     )
     in_doubt: int = pydantic.Field(
         description="Left out because they may have been delivered: `in_doubt` takes them too."

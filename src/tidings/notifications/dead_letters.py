@@ -42,7 +42,7 @@ class Replayed:
     """What one call replayed, and where to go on; None where nothing is left."""
 
     replayed: int
-    #: called off, not readable, or replayed by somebody else meanwhile
+    #: called off, taken after all, not readable, or replayed by somebody else meanwhile
     left: int
     #: left out because they may have been delivered; `in_doubt` takes them too
     in_doubt: int
@@ -136,7 +136,7 @@ class DeadLetterService:
         """Replay those that are wanted, newest first, some at a time: go on with `next`.
 
         What is in doubt is left out, and counted, unless `in_doubt` says that it may be sent
-        again. `dry_run` replays nothing and counts all the same. Raises InvalidInput.
+        again. `dry_run` counts what would become of them, and replays nothing. Raises InvalidInput.
         """
         wanted = Wanted(
             kind=kind_of(kind),
@@ -148,14 +148,16 @@ class DeadLetterService:
             until=until,
         )
         page = await self._page(wanted, BATCH, before)
-        chosen = [each for each in page.dead_letters if in_doubt or not each.in_doubt]
-        replayed = len(chosen)
-        if not dry_run:
+        letters = page.dead_letters
+        chosen = [each for each in letters if in_doubt or each.is_over or not each.in_doubt]
+        if dry_run:
+            replayed = await self._replayer.count(chosen)
+        else:
             replayed = await self._replay(chosen, wanted, in_doubt=in_doubt, by=by)
         return Replayed(
             replayed=replayed,
             left=len(chosen) - replayed,
-            in_doubt=len(page.dead_letters) - len(chosen),
+            in_doubt=len(letters) - len(chosen),
             next=page.next,
         )
 
