@@ -9,6 +9,7 @@ from tests.system.running_commands import Answering
 from tests.system.running_commands import answering as answering_to
 from tests.system.test_dead_letters import buried, change, fail
 from tidings.cli import app
+from tidings.core.ids import Ids
 from tidings.testing.fake_system import FakeSystem
 
 
@@ -63,6 +64,35 @@ def test_those_in_doubt_are_counted_and_what_takes_them_is_told(answering: Answe
         "1 left out because they may have been delivered: --in-doubt takes them too.",
     ]
     assert rest == {"replayed": 1, "left": 0, "in_doubt": 0}
+
+
+def test_one_that_is_in_doubt_is_refused_with_the_option_that_takes_it(
+    answering: Answering,
+) -> None:
+    letter = answering.told("list", "--kind", "delivery")["dead_letters"][0]
+    answering.do(lambda system: change(system, letter["id"], doubt=True))
+
+    refused = answering.run("replay", "delivery", letter["id"])
+
+    assert (refused.exit_code, "--in-doubt" in str(refused.exception)) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "option", [["--dry-run"], ["--all"], ["--kind", "event"], ["--reason", "x"]]
+)
+def test_options_beside_one_letter_are_refused_before_anything_is_asked(option: list[str]) -> None:
+    words = ["dead-letters", "replay", "delivery", Ids().new(), *option]
+
+    result = CliRunner().invoke(app, words)
+
+    assert (result.exit_code, "KIND ID" in str(result.exception)) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["show", "replay"])
+def test_an_id_cut_short_is_told_so(command: str) -> None:
+    result = CliRunner().invoke(app, ["dead-letters", command, "delivery", "0198c0de"])
+
+    assert (result.exit_code, "copy the whole one" in str(result.exception)) == (1, True)
 
 
 @pytest.mark.parametrize(

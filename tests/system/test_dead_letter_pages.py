@@ -80,12 +80,25 @@ async def test_what_a_replay_did_is_told_once_and_a_reload_asks_for_nothing_agai
 
 
 @pytest.mark.parametrize(
-    "cookie", ["nonsense", "e30=", urlsafe_b64encode(b'{"replayed": "<b>"}').decode()]
+    "notice",
+    [
+        b"nonsense",
+        b"{}",
+        b'{"replayed": "<b>"}',
+        b'{"replayed": 1, "fields": {"kind": "letter"}}',
+        b'{"replayed": 1, "fields": {"reason": "\\u0000"}}',
+    ],
 )
-async def test_a_notice_that_is_none_is_not_told(http: httpx2.AsyncClient, cookie: str) -> None:
+async def test_a_notice_that_is_none_is_not_told_and_forgotten(
+    http: httpx2.AsyncClient, notice: bytes
+) -> None:
+    cookie = urlsafe_b64encode(notice).decode()
+
     page = await http.get("/dead-letters", headers={"Cookie": f"tidings_replayed={cookie}"})
 
     assert (page.status_code, "replayed." in page.text) == (200, False)
+    assert 'tidings_replayed=""' in page.headers["set-cookie"]
+    assert "Max-Age=0" in page.headers["set-cookie"]
 
 
 async def test_a_replay_that_is_not_at_its_end_goes_on_from_the_page_it_leads_back_to(
@@ -133,6 +146,7 @@ async def test_a_readers_session_sees_them_and_may_not_replay(
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:3000"},
         {"Origin": "http://evil.example"},
+        {"Origin": "http://["},
     ],
 )
 async def test_without_keys_a_page_of_another_site_replays_nothing(

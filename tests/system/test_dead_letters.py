@@ -205,6 +205,40 @@ async def test_counting_first_replays_nothing(system: FakeSystem) -> None:
     assert len((await system.dead_letters.list()).dead_letters) == 3
 
 
+async def test_counting_first_answers_what_the_replay_will(system: FakeSystem) -> None:
+    await fail(system, 3)
+    off, doubtful, _ = [each.id for each in (await system.dead_letters.list()).dead_letters]
+    await change(system, off, cancelled_at=datetime.now(UTC), doubt=True)
+    await change(system, doubtful, doubt=True)
+    for entry in ("{broken", cloudevents.encode(foreign("nobody")).decode()):
+        await system.dead_letters.keep(buried(entry))
+
+    counted = await system.dead_letters.replay_all(dry_run=True)
+    done = await system.dead_letters.replay_all()
+
+    assert counted == done
+    assert (done.replayed, done.left, done.in_doubt) == (1, 3, 1)
+
+
+async def test_what_was_called_off_is_told_so_and_no_replay_of_it_is_offered(
+    system: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    await fail(system)
+    kind, letter_id = await the_letter(system)
+    await change(system, letter_id, cancelled_at=datetime.now(UTC))
+
+    refused = await http.post(f"/v1/dead-letters/{kind}/{letter_id}/replay")
+    (listed,) = (await http.get("/v1/dead-letters")).json()["dead_letters"]
+    pages = [
+        await http.get(path) for path in ("/dead-letters", f"/dead-letters/{kind}/{letter_id}")
+    ]
+
+    assert (refused.status_code, "was called off: it is never" in refused.text) == (409, True)
+    assert (listed["called_off"], listed["taken"]) == (True, False)
+    assert ["called off" in page.text for page in pages] == [True, True]
+    assert "Replay it now" not in pages[1].text
+
+
 async def test_they_are_listed_inspected_and_paged_over_http(
     system: FakeSystem, http: httpx2.AsyncClient
 ) -> None:
@@ -276,6 +310,76 @@ async def test_what_is_looked_for_is_no_longer_than_what_there_can_be(
         assert "To the dead letters" in page.text
     with pytest.raises(InvalidInput, match=field):
         await system.dead_letters.list(**too_much)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("kind", "\0"),
+        ("channel", "\x1f"),
+        ("workflow", "a\nb"),
+        ("provider", "\x85"),
+        ("reason", "\0"),
+        ("reason", "\u2028"),
+        ("reason", ""),
+    ],
+)
+async def test_words_that_can_name_nothing_are_refused_and_replay_nothing(
+    system: FakeSystem, http: httpx2.AsyncClient, field: str, words: str
+) -> None:
+    await fail(system)
+    asked: dict[str, Any] = {field: words}
+
+    listed = await http.get("/v1/dead-letters", params=asked)
+    replayed = await http.post("/v1/dead-letters/replay", json=asked)
+    pages = [
+        await http.get("/dead-letters", params=asked),
+        await http.post("/dead-letters", data=asked),
+        await http.post("/dead-letters/replay", data=asked),
+    ]
+
+    assert (listed.status_code, listed.json()["field"]) == (422, f"query.{field}")
+    assert (replayed.status_code, replayed.json()["field"]) == (422, field)
+    if words:  # a form has every field, given or not
+        assert [(each.status_code, f"{field}: " in each.text) for each in pages] == [
+            (422, True)
+        ] * 3
+    for ask in (system.dead_letters.list, system.dead_letters.replay_all):
+        with pytest.raises(InvalidInput, match=field):
+            await ask(**asked)
+    if words:
+        assert len((await system.dead_letters.list()).dead_letters) == 1
+
+
+@pytest.mark.parametrize("field", ["since", "until"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "1",
+        1,
+        "2026-01-31",
+        "2026-01-31T12:00:00",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
+async def test_a_time_that_no_database_can_tell_is_refused_alike(
+    http: httpx2.AsyncClient, field: str, moment: object
+) -> None:
+    listed = await http.get("/v1/dead-letters", params={field: str(moment)})
+    replayed = await http.post("/v1/dead-letters/replay", json={field: moment})
+
+    assert (listed.status_code, listed.json()["field"]) == (422, f"query.{field}")
+    assert (replayed.status_code, replayed.json()["field"]) == (422, field)
+
+
+async def test_the_audit_tells_by_what_many_were_found_but_no_words_of_a_reason(
+    system: FakeSystem,
+) -> None:
+    await system.dead_letters.replay_all(reason="ann@example.com", kind="delivery")
+
+    (entry,) = await system.services.audit.list(limit=10)
+    assert entry.action == "replay dead letters: kind=delivery, by reason, none in doubt"
 
 
 async def test_in_process_nonsense_is_refused_alike(system: FakeSystem) -> None:

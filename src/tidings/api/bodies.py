@@ -19,7 +19,8 @@ class Body(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text. Raises ValueError where it is not one line."""
     if not is_one_line(text):
         raise ValueError("must be one line without control characters")
     return text
@@ -29,7 +30,7 @@ def _one_line(text: str) -> str:
 Line = Annotated[
     str,
     pydantic.Field(min_length=1, max_length=255, json_schema_extra={"pattern": LINE}),
-    pydantic.AfterValidator(_one_line),
+    pydantic.AfterValidator(one_line),
 ]
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)

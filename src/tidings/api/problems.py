@@ -142,7 +142,9 @@ def _problem(status: int, name: str, detail: str, *, field: str = "") -> dict[st
 
 
 def _answer_validation(error: RequestValidationError) -> Response:
-    return problem_response(problem(invalid_input(error.errors())))
+    # of a parameter nothing but its kind and name says anything to who asked
+    errors = [{**each, "loc": each["loc"][:2]} for each in error.errors()]
+    return problem_response(problem(invalid_input(errors)))
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -11,6 +11,7 @@ import typer
 from tidings.cli.calls import AsJson, Url, ask, show
 from tidings.cli.root import app
 from tidings.core.errors import InvalidInput
+from tidings.core.ids import is_uuid
 
 if TYPE_CHECKING:
     from tidings.client import AsyncClient
@@ -65,6 +66,7 @@ def show_letter(
     as_json: AsJson = False,
 ) -> None:
     """Show one with all that is known of it."""
+    _require_id(letter_id)
     letter = ask(url, lambda client: client.dead_letters.get(kind, letter_id))
     show(letter, _story(letter), as_json=as_json)
 
@@ -93,7 +95,9 @@ def replay(
     """Replay one, or all that match; what was delivered is never sent again."""
     wanted = _wanted(kind, channel, workflow, provider, reason)
     if kind_and_id:
-        _replay_one(kind_and_id, wanted, url, in_doubt=in_doubt, as_json=as_json)
+        if wanted or every or dry_run:
+            raise InvalidInput("KIND ID replays that one: leave out --dry-run and what says which")
+        _replay_one(kind_and_id, url, in_doubt=in_doubt, as_json=as_json)
         return
     if not wanted and not every:
         raise InvalidInput("say which: KIND ID, an option such as --workflow, or --all")
@@ -104,15 +108,19 @@ def replay(
     show(done, _in_words(done, verb), as_json=as_json)
 
 
-def _replay_one(
-    one: list[str], wanted: Mapping[str, str], url: str | None, *, in_doubt: bool, as_json: bool
-) -> None:
-    if len(one) != 2 or wanted:
+def _replay_one(one: list[str], url: str | None, *, in_doubt: bool, as_json: bool) -> None:
+    if len(one) != 2:
         raise InvalidInput("give KIND and ID alone, as `tidings dead-letters list` shows them")
     kind, letter_id = one
+    _require_id(letter_id)
     ask(url, lambda client: client.dead_letters.replay(kind, letter_id, in_doubt=in_doubt))
     done = {"replayed": 1, "left": 0, "in_doubt": 0}
     show(done, f"{kind} {letter_id} is replayed.", as_json=as_json)
+
+
+def _require_id(letter_id: str) -> None:
+    if not is_uuid(letter_id):
+        raise InvalidInput("no such id: copy the whole one from `tidings dead-letters list`")
 
 
 async def _replay_all(
@@ -178,7 +186,8 @@ def _line(letter: Mapping[str, Any]) -> str:
     place = " ".join(
         str(letter[name]) for name in ("type", "workflow", "channel", "bus_channel") if letter[name]
     )
-    doubt = " (in doubt)" if letter["in_doubt"] else ""
+    marks = {"called_off": " (called off)", "taken": " (taken)", "in_doubt": " (in doubt)"}
+    doubt = next((mark for name, mark in marks.items() if letter.get(name)), "")
     moment = letter["at"][:16].replace("T", " ")
     return f"{moment}  {letter['kind']} {letter['id']}  {place}{doubt}: {letter['reason']}"
 

@@ -301,6 +301,8 @@ class DeadLetter(TypedDict):
     provider: str | None
     bus_channel: str | None
     in_doubt: bool
+    called_off: bool
+    taken: bool
 
 
 class Attempt(TypedDict):

@@ -76,7 +76,7 @@ class SyncDeadLetters:
         """Replay those that are wanted, newest first, some at a time: go on with `next`.
 
         What is in doubt is left out, and counted, unless `in_doubt` says that it may be sent
-        again. `dry_run` replays nothing and counts all the same. Raises InvalidInput.
+        again. `dry_run` counts what would become of them, and replays nothing. Raises InvalidInput.
         """
         return self._thread.wait_for(
             self._letters.replay_all(

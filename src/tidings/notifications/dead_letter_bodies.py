@@ -1,17 +1,17 @@
 """What is asked of the dead letters over HTTP, and what is answered."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pydantic
 from fastapi import Path, Query
 from pydantic.json_schema import SkipJsonSchema
 
-from tidings.api.bodies import Body
+from tidings.api.bodies import Body, Line, one_line
 from tidings.core.errors import InvalidInput
 from tidings.core.names import NAME_LIMIT
-from tidings.notifications.dead_letters import LIMITS
+from tidings.core.text import LINE
 from tidings.store.dead_letter_rows import DeadLetter, Kind
 
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -20,9 +20,17 @@ _WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 
 def _written_out(moment: object) -> object:
     """Nothing but RFC 3339: no numbers of seconds, no dates alone."""
-    if isinstance(moment, str) and not _WRITTEN_OUT.match(moment):
+    if not (isinstance(moment, str) and _WRITTEN_OUT.match(moment)):
         raise ValueError("must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z")
     return moment
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The same moment, which may lie before the first year or after the last."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999 in UTC") from None
 
 
 def _id(example: str) -> Any:
@@ -32,14 +40,18 @@ def _id(example: str) -> Any:
 LetterId = Annotated[str, _id("1c01ee09-26de-5c2c-a101-829a0391b95f")]
 DueId = Annotated[str, _id("e4cb9e02-0ef3-55f0-bdab-8c197a69ee2b")]
 LetterKind = Annotated[Kind, Path(alias="kind", examples=["bus_entry"])]
-Name = Annotated[str, pydantic.Field(min_length=1, max_length=NAME_LIMIT)]
-NameAsked = Annotated[str | SkipJsonSchema[None], Query(min_length=1, max_length=NAME_LIMIT)]
-ReasonAsked = Annotated[
-    str | SkipJsonSchema[None],
-    Query(min_length=1, max_length=LIMITS["reason"], description="Words in the reason."),
+Name = Annotated[
+    str,
+    pydantic.Field(min_length=1, max_length=NAME_LIMIT, json_schema_extra={"pattern": LINE}),
+    pydantic.AfterValidator(one_line),
 ]
-Words = Annotated[str, pydantic.Field(min_length=1, max_length=LIMITS["reason"])]
-Moment = Annotated[pydantic.AwareDatetime, pydantic.BeforeValidator(_written_out)]
+NameAsked = Annotated[Name | SkipJsonSchema[None], Query()]
+ReasonAsked = Annotated[Line | SkipJsonSchema[None], Query(description="Words in the reason.")]
+Moment = Annotated[
+    pydantic.AwareDatetime,
+    pydantic.BeforeValidator(_written_out),
+    pydantic.AfterValidator(_in_utc),
+]
 Cursor = Annotated[str, pydantic.Field(pattern=f"^[0-9]{{1,16}}-{UUID}$")]
 Before = Annotated[Cursor | SkipJsonSchema[None], Query(description="The `next` of a page.")]
 
@@ -99,6 +111,10 @@ class DeadLetterOut(pydantic.BaseModel):
     provider: str | None
     bus_channel: str | None
     in_doubt: bool = pydantic.Field(description="A call's answer never came: it may have arrived.")
+    called_off: bool = pydantic.Field(description="It was called off, and is never replayed.")
+    taken: bool = pydantic.Field(
+        description="A provider said yes too late to be heeded: it is never replayed."
+    )
 
     @classmethod
     def of(cls, letter: DeadLetter) -> "DeadLetterOut":
@@ -142,9 +158,9 @@ class ReplayAllBody(Body):
     channel: Name | None = None
     workflow: Name | None = None
     provider: Name | None = None
-    reason: Words | None = None
-    since: pydantic.AwareDatetime | None = None
-    until: pydantic.AwareDatetime | None = None
+    reason: Line | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     in_doubt: bool = pydantic.Field(
         default=False, description="Those too that may have been delivered."
     )
@@ -167,7 +183,7 @@ class ReplayedOut(pydantic.BaseModel):
 
     replayed: int
     left: int = pydantic.Field(
-        description="Called off, not readable, or replayed by somebody else meanwhile."
+        description="Called off, taken, not readable, or replayed by somebody else meanwhile."
     )
     in_doubt: int = pydantic.Field(
         description="Left out because they may have been delivered: `in_doubt` takes them too."

@@ -11,6 +11,7 @@ from tidings.core.ids import is_uuid
 from tidings.core.logs import get_logger
 from tidings.core.models import Event
 from tidings.core.names import NAME_LIMIT
+from tidings.core.text import is_one_line
 from tidings.notifications.intake import Intake
 from tidings.notifications.replayer import Replayer
 from tidings.store.dead_letter_rows import DeadLetter, Kind, Place, Wanted
@@ -19,7 +20,7 @@ from tidings.store.dead_letters import DeadLetters, Inspected
 #: letters that one call replays at most, in one transaction for each kind
 BATCH = 1_000
 
-#: characters that what they are found by may have: those of the names, and a line of the reason
+#: characters that what they are found by may have: those of the names, and a line in the reason
 LIMITS = {"channel": NAME_LIMIT, "workflow": NAME_LIMIT, "provider": NAME_LIMIT, "reason": 255}
 
 #: who replays where nobody says
@@ -41,7 +42,7 @@ class Replayed:
     """What one call replayed, and where to go on; None where nothing is left."""
 
     replayed: int
-    #: called off, not readable, or replayed by somebody else meanwhile
+    #: called off, taken after all, not readable, or replayed by somebody else meanwhile
     left: int
     #: left out because they may have been delivered; `in_doubt` takes them too
     in_doubt: int
@@ -88,7 +89,7 @@ class DeadLetterService:
             channel=channel,
             workflow=workflow,
             provider=provider,
-            reason=_plain(reason),
+            reason=reason,
             since=since,
             until=until,
             in_doubt=in_doubt,
@@ -135,26 +136,28 @@ class DeadLetterService:
         """Replay those that are wanted, newest first, some at a time: go on with `next`.
 
         What is in doubt is left out, and counted, unless `in_doubt` says that it may be sent
-        again. `dry_run` replays nothing and counts all the same. Raises InvalidInput.
+        again. `dry_run` counts what would become of them, and replays nothing. Raises InvalidInput.
         """
         wanted = Wanted(
             kind=kind_of(kind),
             channel=channel,
             workflow=workflow,
             provider=provider,
-            reason=_plain(reason),
+            reason=reason,
             since=since,
             until=until,
         )
         page = await self._page(wanted, BATCH, before)
-        chosen = [each for each in page.dead_letters if in_doubt or not each.in_doubt]
-        replayed = len(chosen)
-        if not dry_run:
+        letters = page.dead_letters
+        chosen = [each for each in letters if in_doubt or each.is_over or not each.in_doubt]
+        if dry_run:
+            replayed = await self._replayer.count(chosen)
+        else:
             replayed = await self._replay(chosen, wanted, in_doubt=in_doubt, by=by)
         return Replayed(
             replayed=replayed,
             left=len(chosen) - replayed,
-            in_doubt=len(page.dead_letters) - len(chosen),
+            in_doubt=len(letters) - len(chosen),
             next=page.next,
         )
 
@@ -167,7 +170,7 @@ class DeadLetterService:
         return replayed
 
     async def _page(self, wanted: Wanted, limit: int, before: str | None) -> DeadLetterPage:
-        _require_short(wanted)
+        _check(wanted)
         place = None if before is None else Place.read(before)
         found = await self._letters.find(wanted, limit=limit + 1, before=place)
         shown = found[:limit]
@@ -219,18 +222,25 @@ def kind_of(kind: str | None) -> Kind | None:
         raise InvalidInput(f"kind: must be one of {', '.join(Kind)}", field="kind") from None
 
 
-def _require_short(wanted: Wanted) -> None:
-    for name, limit in LIMITS.items():
-        if len(getattr(wanted, name) or "") > limit:
-            raise InvalidInput(f"{name}: must have at most {limit} characters", field=name)
+def _check(wanted: Wanted) -> None:
+    """Raises InvalidInput for words that name nothing: left open, they would find everything."""
+    for name in LIMITS:
+        words = getattr(wanted, name)
+        if words is not None and (fault := _fault(words, LIMITS[name])):
+            raise InvalidInput(f"{name}: {fault}", field=name)
 
 
-def _plain(words: str | None) -> str | None:
-    # PostgreSQL takes no null characters, and no reason holds one.
-    return words and words.replace("\x00", "")
+def _fault(words: str, limit: int) -> str | None:
+    if len(words) > limit:
+        return f"must have at most {limit} characters"
+    if not words:
+        return "must not be empty"
+    return None if is_one_line(words) else "must be one line without control characters"
 
 
 def _in_words(wanted: Wanted, *, in_doubt: bool) -> str:
-    given = [f"{name}={value}" for name, value in asdict(wanted).items() if value is not None]
+    """What is asked for, without the words looked for in reasons: they may be an address."""
+    asked = {name: value for name, value in asdict(wanted).items() if value is not None}
+    given = ["by reason" if name == "reason" else f"{name}={asked[name]}" for name in asked]
     doubt = "those in doubt too" if in_doubt else "none in doubt"
     return f"replay dead letters: {', '.join([*given, doubt])}"

@@ -185,7 +185,11 @@ class Intake:
         It waits on the bus until there is room, where what is asked for over HTTP is refused.
         Raises InvalidInput for what can't be kept, NotFound for an unknown user.
         """
-        return await self._accept(self._composer.heard(event, bus_channel))
+        return await self._accept(self.heard(event, bus_channel))
+
+    def heard(self, event: Event, bus_channel: str) -> Acceptance:
+        """An event read from the bus as it would be stored. Raises InvalidInput."""
+        return self._composer.heard(event, bus_channel)
 
     async def aclose(self) -> None:
         """Finish what is being stored, and publish what waits, within a bound."""

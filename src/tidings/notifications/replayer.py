@@ -8,6 +8,7 @@ from tidings.core import cloudevents
 from tidings.core.clock import Clock
 from tidings.core.errors import Conflict, InvalidInput, NotFound
 from tidings.core.models import OWN_CHANNELS, Event
+from tidings.core.work import AcceptStatus
 from tidings.notifications.intake import Intake
 from tidings.store.dead_letter_rows import DeadLetter, Kind
 from tidings.store.dead_letters import DeadLetters, Inspected
@@ -24,17 +25,20 @@ class Replayer:
     async def one(self, inspected: Inspected, *, in_doubt: bool, by: str) -> None:
         """Replay one dead letter. Raises Conflict where that can't be done."""
         letter = inspected.letter
+        if letter.is_over:
+            why = "was called off" if letter.called_off else "was taken by a provider after all"
+            raise Conflict(f"{letter.kind} {letter.id} {why}: it is never replayed")
         if letter.in_doubt and not in_doubt:
             raise Conflict(
                 f"{letter.kind} {letter.id} is in doubt: a call's answer never came, so that it "
-                "may have been delivered. Say in_doubt to send it all the same"
+                "may have been delivered. in_doubt, of a command --in-doubt, sends it all the same"
             )
         if letter.kind is Kind.BUS_ENTRY:
             await self._accept(inspected)
         elif not await self._letters.replay(letter.kind, [letter.id], by=by, in_doubt=in_doubt):
             raise Conflict(
-                f"{letter.kind} {letter.id} can't be replayed: it was called off, or somebody "
-                "replayed it at this moment"
+                f"{letter.kind} {letter.id} can't be replayed: somebody replayed it or "
+                "called it off at this moment"
             )
 
     async def many(self, letters: Sequence[DeadLetter], *, in_doubt: bool, by: str) -> int:
@@ -48,6 +52,25 @@ class Replayer:
             if letter.kind is Kind.BUS_ENTRY:
                 replayed += await self._accept_if_possible(letter.id)
         return replayed
+
+    async def count(self, letters: Sequence[DeadLetter]) -> int:
+        """How many `many` would replay of these; nothing is changed."""
+        entries = [letter.id for letter in letters if letter.kind is Kind.BUS_ENTRY]
+        acceptable = [entry_id for entry_id in entries if await self._is_acceptable(entry_id)]
+        rows = [each for each in letters if each.kind is not Kind.BUS_ENTRY and not each.is_over]
+        return len(rows) + len(acceptable)
+
+    async def _is_acceptable(self, entry_id: str) -> bool:
+        inspected = await self._letters.inspect(Kind.BUS_ENTRY, entry_id)
+        if inspected is None:
+            return False
+        bus_channel = inspected.letter.bus_channel or ""
+        try:
+            event = self._read(bus_channel, inspected.details["entry"])
+            acceptance = self._intake.heard(event, bus_channel)
+        except InvalidInput:
+            return False
+        return await self._letters.judge(acceptance) in (AcceptStatus.STORED, AcceptStatus.REPLAYED)
 
     async def _accept_if_possible(self, entry_id: str) -> bool:
         inspected = await self._letters.inspect(Kind.BUS_ENTRY, entry_id)

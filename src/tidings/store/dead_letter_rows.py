@@ -1,8 +1,8 @@
 """The SQL of the list of dead letters: four tables, each read along the index of its dead."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.core.errors import InvalidInput
-from tidings.store.schema import dead_letters, deliveries, events, notifications
+from tidings.core.work import AttemptOutcome
+from tidings.store.schema import attempts, dead_letters, deliveries, events, notifications
 from tidings.store.schema.types import Id, UtcDateTime, from_microseconds, to_microseconds
 
 _CURSOR = re.compile(r"(\d{1,16})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
@@ -50,6 +51,15 @@ class DeadLetter:
     bus_channel: str | None
     #: it may have been delivered: a call's answer never came
     in_doubt: bool
+    #: its notification or its event was called off
+    called_off: bool = False
+    #: a provider said yes after all, too late to be heeded
+    taken: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is never replayed."""
+        return self.called_off or self.taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +126,7 @@ class Source:
         shown = [
             self.columns.get(name, sa.null()).label(name)
             for name in DeadLetter.__dataclass_fields__
-            if name not in {"kind", "id", "at"}
+            if name not in {"kind", "id", "at", "called_off", "taken"}
         ]
         return sa.select(self.table.c.id.label("id"), self.at.label("at"), *shown).where(
             sa.text(self.dead)
@@ -207,8 +217,36 @@ def letter_of(kind: Kind, row: sa.RowMapping) -> DeadLetter:
     return DeadLetter(kind=kind, **{**row, "in_doubt": bool(row["in_doubt"])})
 
 
+def told_over(connection: sa.Connection, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+    """The letters, each with whether it is over: looked up by id, so that pages stay cheap."""
+    ids = [letter.id for letter in letters if letter.kind is Kind.DELIVERY]
+    marks = called_off().label("called_off"), was_taken().label("taken")
+    query = sa.select(deliveries.c.id, *marks).where(deliveries.c.id.in_(ids))
+    rows = connection.execute(query).all() if ids else []
+    over = {row.id: (bool(row.called_off), bool(row.taken)) for row in rows}
+    told = [(letter, *over.get(letter.id, (False, False))) for letter in letters]
+    return [replace(letter, called_off=off, taken=taken) for letter, off, taken in told]
+
+
+def called_off() -> sa.ColumnElement[bool]:
+    """Whether a delivery's notification or event was called off, so that nothing may be sent."""
+    run = sa.exists().where(
+        notifications.c.id == deliveries.c.notification_id, notifications.c.state == "cancelled"
+    )
+    event = sa.exists().where(events.c.id == deliveries.c.event_id, events.c.state == "cancelled")
+    return deliveries.c.cancelled_at.is_not(None) | run | event
+
+
+def was_taken() -> sa.ColumnElement[bool]:
+    """Whether a provider said yes after all, too late to be heeded."""
+    yes = attempts.c.outcome.in_([AttemptOutcome.SENT, AttemptOutcome.FOUND])
+    return sa.exists().where(attempts.c.delivery_id == deliveries.c.id, yes)
+
+
 def _can_hold(source: Source, wanted: Wanted) -> bool:
-    asked = {name for name in ("channel", "workflow", "provider") if getattr(wanted, name)}
+    asked = {
+        name for name in ("channel", "workflow", "provider") if getattr(wanted, name) is not None
+    }
     asked |= {"in_doubt"} if wanted.in_doubt else set()
     return asked <= source.columns.keys()
 
@@ -216,9 +254,9 @@ def _can_hold(source: Source, wanted: Wanted) -> bool:
 def _page(source: Source, wanted: Wanted, limit: int, before: Place | None) -> sa.Select[Any]:
     query = source.query().order_by(source.at.desc(), source.table.c.id.desc()).limit(limit)
     for name in ("channel", "workflow", "provider"):
-        if value := getattr(wanted, name):
+        if (value := getattr(wanted, name)) is not None:
             query = query.where(source.columns[name] == value)
-    if wanted.reason:
+    if wanted.reason is not None:
         query = query.where(source.columns["reason"].icontains(wanted.reason, autoescape=True))
     if wanted.since is not None:
         query = query.where(source.at >= wanted.since)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from tidings.core.clock import Clock
 from tidings.core.models import Event
 from tidings.core.ports import Store
+from tidings.core.work import Acceptance, AcceptStatus
 from tidings.store.backlog import pin
 from tidings.store.dead_letter_rows import (
     SOURCES,
@@ -19,9 +20,11 @@ from tidings.store.dead_letter_rows import (
     Wanted,
     letter_of,
     page_queries,
+    told_over,
 )
+from tidings.store.judging import Item, Known
 from tidings.store.replays import mark_replayed, replay
-from tidings.store.schema import attempts, dead_letters
+from tidings.store.schema import attempts, dead_letters, events, users
 from tidings.store.upsert import insert
 
 #: what is shown of a call
@@ -70,16 +73,17 @@ class DeadLetters:
         """The newest first, of all kinds that are wanted, older than `before`."""
         queries = page_queries(wanted, limit=limit, before=before)
 
-        def find(connection: sa.Connection) -> list[DeadLetter]:
+        def find(connection: sa.Connection) -> Sequence[DeadLetter]:
             pin(connection)
-            return [
+            found = [
                 letter_of(kind, row)
                 for kind, query in queries.items()
                 for row in connection.execute(query).mappings()
             ]
+            newest = sorted(found, key=lambda each: (each.at, each.id), reverse=True)
+            return told_over(connection, newest[:limit])
 
-        found = await self._store.run(find)
-        return sorted(found, key=lambda each: (each.at, each.id), reverse=True)[:limit]
+        return await self._store.run(find)
 
     async def inspect(self, kind: Kind, letter_id: str) -> Inspected | None:
         """One of them with all that is known of it, or None where it is none (any more)."""
@@ -103,10 +107,28 @@ class DeadLetters:
             lambda to: replay(to, kind, ids, by=by, now=now, in_doubt=in_doubt)
         )
 
+    async def judge(self, acceptance: Acceptance) -> AcceptStatus:
+        """What would become of an entry of the bus; nothing is stored."""
+        return await self._store.run(lambda connection: _judge(connection, Item(acceptance)))
+
     async def mark_replayed(self, entry_id: str) -> bool:
         """Note that an entry of the bus was accepted after all; False if it was noted before."""
         now = self._clock.now()
         return await self._store.run(lambda to: mark_replayed(to, entry_id, now))
+
+
+def _judge(connection: sa.Connection, item: Item) -> AcceptStatus:
+    told = sa.select(events.c.type, events.c.user_id, events.c.data).where(events.c.id == item.key)
+    known_users = [user_id for user_id in item.user_ids if user_id is not None]
+    found = sa.select(users.c.id).where(users.c.id.in_(known_users))
+    kept = connection.execute(told).one_or_none()
+    known = Known(
+        keys={},
+        events={} if kept is None else {item.key: (kept.type, kept.user_id, kept.data)},
+        users=set(connection.scalars(found)),
+    )
+    (answer,), _ = known.judge([item])
+    return answer.status
 
 
 def _inspect(connection: sa.Connection, kind: Kind, letter_id: str) -> Inspected | None:
@@ -116,8 +138,9 @@ def _inspect(connection: sa.Connection, kind: Kind, letter_id: str) -> Inspected
     if row is None:
         return None
     kept = connection.execute(sa.select(source.table).where(id_ == letter_id)).mappings().one()
+    (letter,) = told_over(connection, [letter_of(kind, row)])
     return Inspected(
-        letter=letter_of(kind, row),
+        letter=letter,
         details={name: kept[name] for name in source.details},
         attempts=_attempts(connection, letter_id) if kind is Kind.DELIVERY else (),
     )

@@ -12,10 +12,9 @@ import orjson
 import sqlalchemy as sa
 
 from tidings.core.models import Decision, Verdict
-from tidings.core.work import AttemptOutcome
-from tidings.store.dead_letter_rows import Kind
+from tidings.store.dead_letter_rows import Kind, called_off, was_taken
 from tidings.store.rows import json_text
-from tidings.store.schema import attempts, dead_letters, deliveries, events, notifications
+from tidings.store.schema import dead_letters, deliveries, events, notifications
 
 #: the rule of the note that a replay leaves on a timeline
 REPLAYED = "replayed"
@@ -59,7 +58,7 @@ def _replay_notifications(
 def _replay_deliveries(
     connection: sa.Connection, ids: Sequence[str], by: str, now: datetime, in_doubt: bool
 ) -> int:
-    dead = (deliveries.c.state + "").in_(_DEAD) & ~called_off() & ~_was_taken()
+    dead = (deliveries.c.state + "").in_(_DEAD) & ~called_off() & ~was_taken()
     if not in_doubt:
         dead &= ~deliveries.c.doubt & (deliveries.c.state + "" != "held")
     runs = sa.select(deliveries.c.notification_id).where(deliveries.c.id.in_(ids))
@@ -87,21 +86,6 @@ def _count_age_anew(connection: sa.Connection, rows: Sequence[sa.Row[Any]], now:
     if changes:
         statement = sa.update(deliveries).where(deliveries.c.id == sa.bindparam("of"))
         connection.execute(statement.values(policy=sa.bindparam("wanted")), changes)
-
-
-def called_off() -> sa.ColumnElement[bool]:
-    """Whether a delivery's notification or event was called off, so that nothing may be sent."""
-    run = sa.exists().where(
-        notifications.c.id == deliveries.c.notification_id, notifications.c.state == "cancelled"
-    )
-    event = sa.exists().where(events.c.id == deliveries.c.event_id, events.c.state == "cancelled")
-    return deliveries.c.cancelled_at.is_not(None) | run | event
-
-
-def _was_taken() -> sa.ColumnElement[bool]:
-    """Whether a provider said yes after all, too late to be heeded."""
-    yes = attempts.c.outcome.in_([AttemptOutcome.SENT, AttemptOutcome.FOUND])
-    return sa.exists().where(attempts.c.delivery_id == deliveries.c.id, yes)
 
 
 def mark_replayed(connection: sa.Connection, entry_id: str, now: datetime) -> bool:

@@ -17,7 +17,7 @@ from tidings.store.dead_letters import Inspected
 from tidings.web.engine import Engine
 from tidings.web.forms import read_form, require_own_page
 from tidings.web.ports import DeadLetters
-from tidings.web.replay_notice import ReplayNotice, lead_back, told
+from tidings.web.replay_notice import ReplayNotice, forget, lead_back
 from tidings.web.routes import page_route
 from tidings.web.security import page_response
 from tidings.web.timeline import badge
@@ -53,11 +53,9 @@ def dead_letters_router(*, engine: Engine, dead_letters: DeadLetters) -> APIRout
 
     @router.get("/dead-letters")
     async def show_letters(request: Request) -> Response:
-        done = ReplayNotice.read(request)
-        if done is None:
-            return page_response(await pages.list(_asked(request), _reader(request)))
-        html = await pages.list(done.fields, _reader(request), done=done)
-        return told(page_response(html))
+        html = await pages.told(ReplayNotice.read(request), _reader(request))
+        html = html or await pages.list(_asked(request), _reader(request))
+        return forget(request, page_response(html))
 
     @router.post("/dead-letters")
     async def find_letters(request: Request) -> Response:
@@ -123,6 +121,15 @@ class _DeadLetterPages:
             may_replay=reader.may_replay,
         )
 
+    async def told(self, done: ReplayNotice | None, reader: _Reader) -> str | None:
+        """The list that tells what was done; None where nobody here can have done it."""
+        if done is None:
+            return None
+        try:
+            return await self.list(done.fields, reader, done=done)
+        except InvalidInput:
+            return None
+
     async def letter(self, kind: str, letter_id: str, reader: _Reader) -> str:
         """One of them."""
         found = await self._dead_letters.get(kind, letter_id)
@@ -161,11 +168,8 @@ def _reader(request: Request) -> _Reader:
 
 
 def _wanted(fields: Mapping[str, str]) -> dict[str, Any]:
-    """What the form asks for. Raises InvalidInput for what is not text."""
-    for name in _FIELDS:
-        if "\x00" in fields.get(name, ""):
-            raise InvalidInput(f"{name} must not hold null characters", field=name)
-    return {name: fields.get(name, "").strip() or None for name in _FIELDS}
+    """What the form asks for. Nothing but spaces is cut off: the rest is refused, not left open."""
+    return {name: fields.get(name, "").strip(" ") or None for name in _FIELDS}
 
 
 def _facts(letter: DeadLetter) -> Sequence[tuple[str, str]]:

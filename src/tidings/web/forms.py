@@ -37,9 +37,16 @@ def require_own_page(request: Request) -> None:
     if site is not None:
         is_own = site in ("same-origin", "none")
     else:
-        is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+        is_own = origin is None or _is_at(request.headers.get("host"), origin)
     if not is_own:
         raise Forbidden("Only a page of this site may ask for that.")
+
+
+def _is_at(host: str | None, origin: str) -> bool:
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:  # it is no address at all
+        return False
 
 
 async def read_form(request: Request) -> Mapping[str, str]:

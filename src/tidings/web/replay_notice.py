@@ -66,7 +66,8 @@ def lead_back(request: Request, notice: ReplayNotice) -> Response:
     return answer
 
 
-def told(answer: Response) -> Response:
-    """The answer that tells it, and tells the browser to forget it."""
-    answer.delete_cookie(_COOKIE, path=LIST, httponly=True, samesite="strict")
+def forget(request: Request, answer: Response) -> Response:
+    """The answer, which tells the browser to forget what it brought, be it readable or not."""
+    if _COOKIE in request.cookies:
+        answer.delete_cookie(_COOKIE, path=LIST, httponly=True, samesite="strict")
     return answer

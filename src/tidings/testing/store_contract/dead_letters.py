@@ -12,7 +12,7 @@ from tidings.core.errors import InvalidInput
 from tidings.core.models import DEAD_LETTER, DeliveryState, NotificationState
 from tidings.core.policy import OnUnknown, SendPolicy
 from tidings.core.ports import Store
-from tidings.core.work import Claimed, Outcome
+from tidings.core.work import Acceptance, Claimed, Outcome
 from tidings.store import schema
 from tidings.store.dead_letter_rows import DeadLetter, Kind, Place, Wanted
 from tidings.store.dead_letters import DeadLetters
@@ -231,6 +231,28 @@ class DeadLetterContract(StoreCase):
         await change(store, schema.metadata.tables[table], **off)
 
         assert await letters.replay(Kind.DELIVERY, [failed.id], by="a test") == 0
+        (listed,) = await letters.find(_EVERYTHING, limit=10)
+        inspected = await letters.inspect(Kind.DELIVERY, failed.id)
+        assert inspected is not None
+        assert (listed, listed.called_off) == (inspected.letter, True)
+
+    async def test_an_entry_is_judged_as_it_would_be_accepted(
+        self, store: Store, letters: DeadLetters
+    ) -> None:
+        await add_user(store, "ada", "ada@example.com")
+        known = await add_event(store, "ada")
+        entries = [
+            known,
+            replace(known, data={"other": 1}),
+            an_event(store, type="ORDERED", user_id="ada", data={}),
+            an_event(store, type="ORDERED", user_id="nobody", data={}),
+        ]
+        acceptances = [Acceptance(event=each, bus_channel="USER_CHANNEL") for each in entries]
+
+        judged = [await letters.judge(each) for each in acceptances]
+
+        assert judged == ["replayed", "id_reused", "stored", "unknown_user"]
+        assert judged == [(await store.accept([each]))[0].status for each in acceptances]
 
     async def test_two_operators_who_replay_the_same_give_each_delivery_once(
         self, store: Store, other_store: Store, clock: MovableClock
