@@ -236,6 +236,21 @@ class DeadLetterContract(StoreCase):
         assert inspected is not None
         assert (listed, listed.called_off) == (inspected.letter, True)
 
+    async def test_what_a_provider_took_after_all_is_marked_and_not_replayed(
+        self, store: Store, letters: DeadLetters, clock: MovableClock
+    ) -> None:
+        failed = await a_failure(store)
+        call = {"epoch": failed.epoch + 1, "provider": "smtp", "outcome": "sent"}
+        late = schema.attempts.insert().values(
+            delivery_id=failed.id, fenced=True, started_at=clock.now(), **call
+        )
+        await store.run(lambda connection: connection.execute(late))
+
+        (listed,) = await letters.find(_EVERYTHING, limit=10)
+
+        assert (listed.taken, listed.called_off, listed.is_over) == (True, False, True)
+        assert await letters.replay(Kind.DELIVERY, [failed.id], by="a test", in_doubt=True) == 0
+
     async def test_an_entry_is_judged_as_it_would_be_accepted(
         self, store: Store, letters: DeadLetters
     ) -> None:
