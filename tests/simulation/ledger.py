@@ -71,11 +71,18 @@ class Ledger:
             return f": {_names(result.taken)}" if result.taken else ""
         if isinstance(result, PlanResult):
             return f": {len(result.plans)}" if result.plans or result.resumed else ""
-        if isinstance(result, list) and result and isinstance(result[0], Settled):
-            for settled in result:
-                self._settled(settled, now)
-            return ": " + ", ".join(_in_words(each) for each in result)
-        return ""
+        return self._hear_each(result, now) if isinstance(result, list) else ""
+
+    def _hear_each(self, results: list[object], now: float) -> str:
+        """What was settled, or what expired."""
+        settled = [each for each in results if isinstance(each, Settled)]
+        expired = [each for each in results if isinstance(each, Outcome)]
+        for each in settled:
+            self._settled(each, now)
+        for outcome in expired:
+            self._expires(outcome, now)
+        told = [_in_words(each) for each in settled] or [_names([each.claimed]) for each in expired]
+        return ": " + ", ".join(told) if told else ""
 
     def begin(self, call: Call) -> None:
         """A provider was called."""
@@ -157,6 +164,11 @@ class Ledger:
         self.require(outcome.claimed.id not in self._ended, "ended twice", outcome.claimed.id)
         self._judge_lapse(outcome.claimed.id, now)
         self._ended[outcome.claimed.id] = self._given_up[outcome.claimed.id] = outcome.state
+
+    def _expires(self, outcome: Outcome, now: float) -> None:
+        self.require(outcome.claimed.id not in self._ended, "ended twice", outcome.claimed.id)
+        self._judge_lapse(outcome.claimed.id, now)
+        self._ended[outcome.claimed.id] = outcome.state
 
     def _judge_lapse(self, delivery: str, now: float) -> None:
         """A hand that is still open may be taken over only if its holder failed to hold it."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tidings.core import cloudevents
 from tidings.core.dead_letters import dead_letter
-from tidings.core.errors import Conflict, InvalidInput, NotFound, PermanentError
+from tidings.core.errors import AddressRejected, Conflict, InvalidInput, NotFound, PermanentError
 from tidings.core.ids import Ids
 from tidings.core.models import Event
 from tidings.main import create_app
@@ -100,6 +100,19 @@ async def test_a_replayed_delivery_is_delivered_once_and_its_story_tells_why(
     assert "554 no spam please" in run.decisions[-1].reason
     audit = await system.services.audit.list(limit=10)
     assert f"replay delivery {letter_id}" in [each.action for each in audit]
+
+
+async def test_a_replay_to_an_address_that_was_refused_for_good_says_so(system: FakeSystem) -> None:
+    system.provider.script([AddressRejected("550 no such user")])
+    event_id = await system.register("ann@example.com")
+    await system.settle()
+
+    await system.dead_letters.replay(*await the_letter(system))
+
+    (run,) = (await system.settled(event_id)).notifications
+    (delivery,) = run.deliveries
+    assert (delivery.state, delivery.rule) == ("suppressed", "address_gone")
+    assert "a provider refused it for good" in str(delivery.reason)
 
 
 async def test_what_is_in_doubt_is_refused_unless_asked_for_explicitly(

@@ -221,7 +221,7 @@ async def test_an_address_that_changed_after_planning_gets_nothing(office: PostO
 
     row = await office.delivery()
     assert row["state"] == "suppressed"
-    assert "no longer one of the user's" in row["reason"]
+    assert row["rule"] == "address_gone"
     assert office.provider.messages == []
 
 

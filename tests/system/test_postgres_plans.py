@@ -14,6 +14,7 @@ from tidings.store.postgres import PostgresStore
 from tidings.store.postgres.accept import KNOWN, WRITE
 from tidings.store.postgres.claim import CLAIM
 from tidings.store.postgres.connections import hot_pool
+from tidings.store.postgres.expire import EXPIRE
 from tidings.store.postgres.plan import DUE as DUE_EVENTS
 from tidings.store.postgres.plan import FINISH as FINISH_PLANNING
 from tidings.store.postgres.plan import PUT_OFF as PUT_OFF_EVENTS
@@ -51,11 +52,12 @@ SELECT md5('n' || n)::uuid, md5('e' || n)::uuid, 'welcome', 'w1', 'u' || n % 100
 FROM generate_series(1, {WAITING}) AS n;
 INSERT INTO deliveries (id, notification_id, event_id, user_id, workflow, step, channel, lane,
                         address, template, template_version, consent_version, state, epoch, tries,
-                        lapses, due_at, provider, claimed_at, created_at, updated_at)
+                        lapses, due_at, provider, claimed_at, expires_at, created_at, updated_at)
 SELECT md5('d' || n)::uuid, md5('n' || n)::uuid, md5('e' || n)::uuid, 'u' || n % 1000 + 1,
        'welcome', 0, 'email', 'normal', 'ada@example.com', 'welcome', 't1', 0,
        CASE WHEN n <= {BATCH} THEN 'sending' ELSE 'pending' END, 1, 0, 0,
-       now() - make_interval(secs => n % 5000), 'smtp', now(), now(), now()
+       now() - make_interval(secs => n % 5000), 'smtp', now(),
+       CASE WHEN n % 2 = 0 THEN now() + make_interval(secs => n - 50000) END, now(), now()
 FROM generate_series(1, {WAITING}) AS n;
 """
 
@@ -114,6 +116,7 @@ STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
         [_NO_SHIFT, "'email'", str(BATCH), "'10 s'::interval", _SMTP, _LANES],
         "deliveries_due",
     ),
+    "expire": (EXPIRE, [_NO_SHIFT, "'email'", str(BATCH)], "deliveries_expiry"),
     "due_events": (DUE_EVENTS, [_NO_SHIFT, str(BATCH)], "events_due"),
     "due_notifications": (DUE_NOTIFICATIONS, [_NO_SHIFT, str(BATCH)], "notifications_due"),
     "reread": (REREAD, [ids("d"), each("1", "integer")], "deliveries_pkey"),

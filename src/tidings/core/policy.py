@@ -84,8 +84,12 @@ USUAL = SendPolicy()
 EXPIRED = "expired"
 
 
+#: why it is not sent; the time goes into the gap
+OUT_OF_DATE = "It was of use until %s UTC only."
+
+
 def out_of_date(expires_at: datetime | None, at: datetime) -> str | None:
     """Why it is not sent at that moment, if it is of no use to anybody by then."""
     if expires_at is None or at < expires_at:
         return None
-    return f"It was of use until {expires_at:%Y-%m-%d %H:%M:%S} UTC only."
+    return OUT_OF_DATE % f"{expires_at:%Y-%m-%d %H:%M:%S}"

@@ -207,6 +207,10 @@ class Store(Protocol):
         """
         ...
 
+    async def expire(self, channel: str, *, limit: int) -> Sequence[Outcome]:
+        """End pending deliveries that are of no use any more, whoever may be called."""
+        ...
+
     async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:
         """What is in hand as it stands now, with its user; None for what is not any more."""
         ...

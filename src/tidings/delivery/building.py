@@ -12,6 +12,7 @@ from tidings.core.quiet_log import QuietLog
 from tidings.delivery.channel import Channel
 from tidings.delivery.claims import Claims
 from tidings.delivery.courier import Courier, Templates
+from tidings.delivery.expiry import Expiry
 from tidings.delivery.gate.balance import Balance
 from tidings.delivery.gate.elsewhere import elsewhere
 from tidings.delivery.gate.gate import Gate
@@ -85,6 +86,7 @@ class Workshop:
             under_way=under_way,
             routes=routes,
             receipts=[each for each in receipts.values() if each is not None],
+            expiry=Expiry(channel=name, store=self.store, news=self.news),
         )
 
     def _balance(self, channel: str, integrations: Sequence[Integration]) -> Balance | None:

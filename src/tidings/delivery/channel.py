@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from tidings.delivery.expiry import Expiry
 from tidings.delivery.gate.routes import Routes
 from tidings.delivery.receipts import Receipts
 from tidings.delivery.under_way import UnderWay
@@ -19,11 +20,13 @@ class Channel:
         under_way: UnderWay,
         routes: Routes,
         receipts: Sequence[Receipts],
+        expiry: Expiry,
     ) -> None:
         self._windows = windows
         self._under_way = under_way
         self._routes = routes
         self._receipts = receipts
+        self._expiry = expiry
 
     @property
     def leave_in(self) -> float:
@@ -53,7 +56,12 @@ class Channel:
         if general.is_stuck:
             count += await reserved.once()
         await self._under_way.finish()
+        await self.expire()
         return count
+
+    async def expire(self) -> None:
+        """End what is of no use any more and waits all the same. Raises Unavailable."""
+        await self._expiry.end()
 
     async def drain(self, seconds: float) -> None:
         """Let what is in hand finish, or break it off, within so many seconds."""

@@ -42,10 +42,16 @@ def _unwanted(claimed: Claimed) -> Refusal | None:
     if claimed.address in recipient.suppressed.get(claimed.channel, ()):
         return _suppressed(SUPPRESSED, suppressed_words(claimed.channel))
     if claimed.address not in recipient.reached_by(claimed.channel):
-        return _suppressed(
-            "address_gone", f"The {claimed.channel} address is no longer one of the user's."
-        )
+        return _suppressed("address_gone", _gone_words(claimed.channel))
     return _opted_out(claimed, recipient)
+
+
+def _gone_words(channel: str) -> str:
+    """What was removed and what was rejected look alike here: neither is in use."""
+    return (
+        f"The {channel} address is not in use any more: it is no longer the user's, "
+        "or a provider refused it for good."
+    )
 
 
 def _opted_out(claimed: Claimed, recipient: Recipient) -> Refusal | None:

@@ -37,7 +37,7 @@ _OTHERS = Patience(attempts=24, max_age=3 * _DAY, base=2, cap=300)
 
 #: what a workflow gets that says how long, and not how often
 _MOST_ATTEMPTS = 1000
-#: the longest wait a provider may ask for
+#: the longest wait a provider may ask for; by chance no wait becomes longer than that either
 _LONGEST_ASKED = _DAY
 
 
@@ -49,7 +49,7 @@ def exponential(
 ) -> RetryPolicy:
     """Waits `base`, twice that, four times …, at most `cap` seconds, and then gives up.
 
-    `jitter` is the share by which chance may lengthen a wait; it never shortens one.
+    `jitter` is the share by which chance may lengthen a wait, up to a day; it never shortens one.
     """
 
     def policy(claimed: Claimed, error: DeliveryError, now: datetime) -> float | NoMore:
@@ -58,7 +58,8 @@ def exponential(
         allowed = patience_with(claimed, patience)
         if claimed.tries + 1 >= allowed.attempts:
             return NoMore.GAVE_UP
-        wait = max(_back_off(allowed, claimed.tries), _asked_for(error)) * (1.0 + jitter * chance())
+        least = max(_back_off(allowed, claimed.tries), _asked_for(error))
+        wait = _lengthened(least, jitter * chance())
         age = (now - (claimed.policy.replayed_at or claimed.created_at)).total_seconds()
         return NoMore.TOO_OLD if age + wait > allowed.max_age else wait
 
@@ -79,6 +80,10 @@ def patience_with(claimed: Claimed, patience: Mapping[str, Patience] = PATIENCE)
         base=base,
         cap=max(usual.cap, base) if wanted.cap is None else wanted.cap,
     )
+
+
+def _lengthened(wait: float, share: float) -> float:
+    return min(wait * (1.0 + share), max(wait, _LONGEST_ASKED))
 
 
 def _back_off(allowed: Patience, tries: int) -> float:

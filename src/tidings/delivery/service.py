@@ -31,6 +31,8 @@ _NEWS_SECONDS: Final = 1.0
 _LAST_SECONDS: Final = 0.5
 #: how often the workers agree on how the integrations fare, where nothing is urgent
 _TELL_SECONDS: Final = 0.5
+#: how often it is looked for what is of no use any more
+_EXPIRE_SECONDS: Final = 1.0
 
 
 class DeliveryService:
@@ -119,6 +121,7 @@ class DeliveryService:
         kept = [
             asyncio.create_task(self._hold.keep()),
             asyncio.create_task(self._keep_telling(chosen)),
+            *[asyncio.create_task(self._keep_expiring(channel)) for channel in chosen],
         ]
         try:
             await self._claim_until(stopping, chosen)
@@ -178,6 +181,14 @@ class DeliveryService:
                 await channel.tell()
             except Exception as error:  # the next time, then; calls don't rest on it
                 self._quiet_log.warning("receipts can't be looked up", reason=str(error))
+
+    async def _keep_expiring(self, channel: Channel) -> None:
+        while True:
+            await asyncio.sleep(_EXPIRE_SECONDS)
+            try:
+                await channel.expire()
+            except Exception as error:  # the next time, or a claim, then
+                self._quiet_log.warning("what is out of date can't be ended", reason=str(error))
 
     async def _claim_until(self, stopping: asyncio.Event, channels: Sequence[Channel]) -> None:
         """A claim that hangs then is broken off; what it took all the same is left to its lease."""

@@ -7,7 +7,7 @@ from datetime import datetime
 import orjson
 
 from tidings.core.models import DeliveryState, Event, Lane, Recipient
-from tidings.core.policy import OnUnknown, SendPolicy
+from tidings.core.policy import EXPIRED, OnUnknown, SendPolicy, out_of_date
 from tidings.core.work import Attempt, AttemptOutcome, Claimed, Outcome, Settled, SettleStatus
 from tidings.store.rows import Row, storable
 
@@ -127,6 +127,16 @@ def ended(claimed: Claimed, state: str) -> Outcome:
         state=DeliveryState(state),
         reason=GAVE_UP if gave_up else HELD,
         rule=WORKERS_DIED if gave_up else UNKNOWN_OUTCOME,
+    )
+
+
+def late(claimed: Claimed, at: datetime) -> Outcome:
+    """What is of no use any more at that moment, as an outcome like any other."""
+    return Outcome(
+        claimed=claimed,
+        state=DeliveryState.EXPIRED,
+        reason=out_of_date(claimed.expires_at, at),
+        rule=EXPIRED,
     )
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.delivery.claims import NOW, claimed
@@ -106,6 +106,19 @@ def test_nobody_can_make_us_wait_for_longer_than_a_day() -> None:
     assert SURE(tried(), TransientError("later", retry_after=1e9), NOW) == DAY
 
 
+@given(asked=st.floats(0, 10 * DAY), chance=st.floats(0, 1))
+@example(asked=float(DAY), chance=1.0)
+def test_nor_does_chance_make_it_longer_than_a_day_or_shorter_than_asked(
+    asked: float, chance: float
+) -> None:
+    policy = exponential(chance=lambda: chance)
+
+    wait = policy(tried(), TransientError("later", retry_after=asked), NOW)
+
+    assert isinstance(wait, float)
+    assert min(asked, DAY) <= wait <= DAY
+
+
 RULES = st.builds(
     RetryRule,
     attempts=st.none() | st.integers(1, 1000),
@@ -144,7 +157,7 @@ def test_chance_only_lengthens_and_nothing_is_undercut_or_overrun(
     if isinstance(wait, NoMore):
         assert tries + 1 >= allowed.attempts or age + least * 1.25 > allowed.max_age
     else:
-        assert least <= wait <= least * 1.25
+        assert least <= wait <= max(least, min(least * 1.25, DAY))
         assert tries + 1 < allowed.attempts
         assert (now - NOW).total_seconds() + wait <= allowed.max_age
 

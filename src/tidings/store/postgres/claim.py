@@ -54,6 +54,19 @@ _LAST = """
     ORDER BY attempts.epoch DESC LIMIT 1
 """
 
+#: what `claimed_of` reads, of a delivery `changed` with its event and its user
+CLAIMED = f"""
+changed.id::text, changed.epoch, changed.tries, changed.lapses,
+changed.notification_id::text, changed.workflow, changed.step, changed.channel,
+changed.lane, changed.address, changed.template, changed.template_version, changed.locale,
+changed.consent_version, coalesce(changed.provider, '') AS provider,
+changed.policy::text, changed.created_at, changed.expires_at,
+changed.cancelled_at IS NOT NULL AS cancelled, changed.doubt,
+events.source, events.source_id, events.type, events.user_id AS event_user_id,
+events.data::text, events.time,
+{RECIPIENT}
+"""
+
 #: What dead workers left comes before what waits in its lane. `end_of` and `provider_for` of
 #: store.settling, in SQL. The lease runs from clock_timestamp(): a statement that waited must not
 #: have used it up.
@@ -122,14 +135,7 @@ counted AS (
            count(*)
     FROM changed WHERE ending IS NOT NULL GROUP BY workflow, channel, provider, ending
 )
-SELECT changed.ending, changed.id::text, changed.epoch, changed.tries, changed.lapses,
-       changed.notification_id::text, changed.workflow, changed.step, changed.channel,
-       changed.lane, changed.address, changed.template, changed.template_version, changed.locale,
-       changed.consent_version, changed.provider, changed.policy::text, changed.created_at,
-       changed.expires_at, changed.cancelled_at IS NOT NULL AS cancelled, changed.doubt,
-       changed.asked, events.source, events.source_id, events.type, events.user_id AS event_user_id,
-       events.data::text, events.time,
-       {RECIPIENT}
+SELECT changed.ending, changed.asked, {CLAIMED}
 FROM changed
 JOIN events ON events.id = changed.event_id LEFT JOIN users ON users.id = changed.user_id
 ORDER BY place, lapsed DESC, was_due_at, changed.id
@@ -148,11 +154,12 @@ async def claim(connection: "Connection", shift: timedelta, request: ClaimReques
         [str(lane) for lane in request.lanes],
     )
     return ClaimResult(
-        taken=[_claimed(row) for row in rows if row["ending"] is None],
-        ended=[ended(_claimed(row), row["ending"]) for row in rows if row["ending"]],
+        taken=[claimed_of(row) for row in rows if row["ending"] is None],
+        ended=[ended(claimed_of(row), row["ending"]) for row in rows if row["ending"]],
     )
 
 
-def _claimed(row: Row) -> Claimed:
+def claimed_of(row: Row) -> Claimed:
+    """A delivery from the columns of `CLAIMED`."""
     times = Times(created_at=row["created_at"], expires_at=row["expires_at"])
     return to_claimed(row, times, event=to_event(row, row["time"]), recipient=to_recipient(row))

@@ -25,6 +25,7 @@ from tidings.store.migrations import migrate
 from tidings.store.postgres.accept import accept
 from tidings.store.postgres.claim import claim
 from tidings.store.postgres.database import Database
+from tidings.store.postgres.expire import expire
 from tidings.store.postgres.figures import fold
 from tidings.store.postgres.one_by_one import plan_with
 from tidings.store.postgres.plan import plan
@@ -94,6 +95,11 @@ class PostgresStore:
         """Take due deliveries, lane after lane; epochs rise by one."""
         shift = self._clock.shift
         return await self._database.use(lambda to: claim(to, shift, request))
+
+    async def expire(self, channel: str, *, limit: int) -> Sequence[Outcome]:
+        """End pending deliveries that are of no use any more, whoever may be called."""
+        shift = self._clock.shift
+        return await self._database.use(lambda to: expire(to, shift, channel, limit))
 
     async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:
         """What is in hand as it stands now, with its user; None for what is not any more."""

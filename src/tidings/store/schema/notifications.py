@@ -188,6 +188,14 @@ sa.Index(
     sqlite_where=deliveries.c.state == "sending",
     postgresql_where=deliveries.c.state == "sending",
 )
+#: finds what is of no use any more, whoever may be called
+sa.Index(
+    "deliveries_expiry",
+    deliveries.c.channel,
+    deliveries.c.expires_at,
+    sqlite_where=(deliveries.c.state == "pending") & deliveries.c.expires_at.is_not(None),
+    postgresql_where=(deliveries.c.state == "pending") & deliveries.c.expires_at.is_not(None),
+)
 sa.Index("deliveries_notification", deliveries.c.notification_id)
 #: finds the one that a receipt names
 sa.Index(

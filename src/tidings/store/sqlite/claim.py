@@ -83,7 +83,7 @@ def claim(
     _record_lapses(connection, [*taken, *over])
     chosen = [_provider(row, request) for row in taken]
     _take(connection, now, now + lease, taken, chosen)
-    claimed = _claimed(connection, taken, chosen, epochs=1)
+    claimed = read_claimed(connection, taken, chosen, epochs=1)
     outcomes = _end(connection, now, over)
     return ClaimResult(taken=claimed, ended=outcomes)
 
@@ -137,7 +137,7 @@ def _take(
 def _end(connection: sqlite3.Connection, now: int, rows: Sequence[sqlite3.Row]) -> list[Outcome]:
     if not rows:
         return []
-    claimed = _claimed(connection, rows, [row["provider"] for row in rows])
+    claimed = read_claimed(connection, rows, [row["provider"] for row in rows])
     outcomes = [ended(each, _ending(row) or "") for row, each in zip(rows, claimed, strict=True)]
     changes = [
         [row["id"], row["lapses"], row["doubt"], each.state, each.reason, each.rule]
@@ -148,13 +148,14 @@ def _end(connection: sqlite3.Connection, now: int, rows: Sequence[sqlite3.Row]) 
     return outcomes
 
 
-def _claimed(
+def read_claimed(
     connection: sqlite3.Connection,
     rows: Sequence[sqlite3.Row],
     providers: Sequence[str],
     *,
     epochs: int = 0,
 ) -> list[Claimed]:
+    """Deliveries from their rows, with their users."""
     recipients = read_recipients(connection, (row["user_id"] for row in rows))
     return [
         to_claimed(

@@ -28,6 +28,7 @@ from tidings.store.schema.types import to_microseconds
 from tidings.store.sqlite.accept import accept
 from tidings.store.sqlite.claim import claim
 from tidings.store.sqlite.database import Database
+from tidings.store.sqlite.expire import expire
 from tidings.store.sqlite.figures import fold
 from tidings.store.sqlite.plan import plan
 from tidings.store.sqlite.reread import reread
@@ -88,6 +89,10 @@ class SqliteStore:
         """Take due deliveries, lane after lane; epochs rise by one."""
         held = _microseconds(request.lease)
         return await self._transact(lambda to, now: claim(to, now, held, request))
+
+    async def expire(self, channel: str, *, limit: int) -> Sequence[Outcome]:
+        """End pending deliveries that are of no use any more, whoever may be called."""
+        return await self._transact(lambda to, now: expire(to, now, channel, limit))
 
     async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:
         """What is in hand as it stands now, with its user; None for what is not any more."""

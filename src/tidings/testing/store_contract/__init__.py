@@ -21,6 +21,7 @@ _TOPICS = (
     "claim",
     "dead_letters",
     "durability",
+    "expire",
     "failing_plans",
     "idempotency",
     "migrations",

@@ -6,6 +6,7 @@ from tidings.testing.store_contract.cancelling import CancellingContract
 from tidings.testing.store_contract.claim import ClaimContract, LapseContract
 from tidings.testing.store_contract.dead_letters import DeadLetterContract
 from tidings.testing.store_contract.durability import DurabilityContract
+from tidings.testing.store_contract.expire import ExpireContract
 from tidings.testing.store_contract.failing_plans import FailingPlanContract
 from tidings.testing.store_contract.idempotency import IdempotencyContract
 from tidings.testing.store_contract.migrations import MigrationContract
@@ -32,6 +33,7 @@ class StoreContract(
     ClaimContract,
     LapseContract,
     RouteContract,
+    ExpireContract,
     SettleContract,
     RereadContract,
     CalledOffContract,
