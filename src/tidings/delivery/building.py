@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tidings.core.clock import Clock
 from tidings.core.integrations import Integration
@@ -22,6 +23,7 @@ from tidings.delivery.hold import Hold
 from tidings.delivery.middleware import Meter, contained_find, containment, timeout, wrapped
 from tidings.delivery.news import News
 from tidings.delivery.pace import Pace
+from tidings.delivery.pauses import Pauses
 from tidings.delivery.receipts import Receipts
 from tidings.delivery.settler import Settler
 from tidings.delivery.trips import Crew
@@ -48,6 +50,7 @@ class Workshop:
     clock: Clock
     quiet_log: QuietLog
     pace: Pace
+    pauses: Pauses
     #: something is to be told to the other workers at once
     urgent: Callable[[], None]
     #: the name among them
@@ -67,6 +70,7 @@ class Workshop:
                     routes,
                     slow_seconds=each.limits.slow_seconds,
                     receipts=receipts[each.name],
+                    note_pause=partial(self.pauses.note, name, each.name),
                 ),
                 Meter(self.metrics, channel=name, provider=each.name),
                 routes,
@@ -85,8 +89,10 @@ class Workshop:
             windows=self._windows(name, routes, under_way),
             under_way=under_way,
             routes=routes,
+            paused=partial(self.pauses.left, name),
             receipts=[each for each in receipts.values() if each is not None],
             expiry=Expiry(channel=name, store=self.store, news=self.news),
+            quiet_log=self.quiet_log,
         )
 
     def _balance(self, channel: str, integrations: Sequence[Integration]) -> Balance | None:

@@ -1,8 +1,10 @@
 """One channel at work: its windows, and what is under way."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from tidings.core.loops import BackOff
+from tidings.core.quiet_log import QuietLog
 from tidings.delivery.expiry import Expiry
 from tidings.delivery.gate.routes import Routes
 from tidings.delivery.receipts import Receipts
@@ -19,14 +21,19 @@ class Channel:
         windows: tuple[Window, Window],
         under_way: UnderWay,
         routes: Routes,
+        paused: Callable[[], Awaitable[Mapping[str, float]]],
         receipts: Sequence[Receipts],
         expiry: Expiry,
+        quiet_log: QuietLog,
     ) -> None:
         self._windows = windows
         self._under_way = under_way
         self._routes = routes
+        self._paused = paused
         self._receipts = receipts
         self._expiry = expiry
+        self._quiet_log = quiet_log
+        self._has_recalled = False
 
     @property
     def leave_in(self) -> float:
@@ -45,12 +52,14 @@ class Channel:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Claim and start until `stopping`; what is in hand then is left to `drain`."""
+        await self._surely_recall(stopping)
         async with asyncio.TaskGroup() as group:
             for window in self._windows:
                 group.create_task(window.run(stopping))
 
     async def once(self) -> int:
         """One pass: claim, deliver and settle; how many there were."""
+        await self._recall()
         general, reserved = self._windows
         count = await general.once()
         if general.is_stuck:
@@ -72,3 +81,23 @@ class Channel:
         await self._routes.tell()
         for receipts in self._receipts:
             await receipts.look()
+
+    async def _surely_recall(self, stopping: asyncio.Event) -> None:
+        """However long the database is away: nothing is claimed until then anyway."""
+        back_off = BackOff()
+        while not (self._has_recalled or stopping.is_set()):
+            try:
+                await self._recall()
+            except Exception as error:
+                self._quiet_log.warning(
+                    "who asked for silence can't be read; trying again", reason=str(error)
+                )
+                await back_off.pause(stopping)
+
+    async def _recall(self) -> None:
+        """Leave alone who asked for silence before this worker began. Raises Unavailable."""
+        if self._has_recalled:
+            return
+        for name, seconds in (await self._paused()).items():
+            await self._routes.recall(name, seconds)
+        self._has_recalled = True

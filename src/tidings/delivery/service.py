@@ -21,6 +21,7 @@ from tidings.delivery.ends import Ends
 from tidings.delivery.hold import Hold
 from tidings.delivery.news import News
 from tidings.delivery.pace import USUAL_PACE, Pace
+from tidings.delivery.pauses import Pauses
 from tidings.delivery.settler import RejectAddress, Settler
 from tidings.store.receipts import confirmed
 
@@ -77,6 +78,7 @@ class DeliveryService:
             beat_seconds=pace.beat_seconds,
             quiet_log=self._quiet_log,
         )
+        self._pauses = Pauses(store, clock=clock, quiet_log=self._quiet_log)
         workshop = Workshop(
             store=store,
             shared=shared,
@@ -89,6 +91,7 @@ class DeliveryService:
             clock=clock,
             quiet_log=self._quiet_log,
             pace=pace,
+            pauses=self._pauses,
             urgent=self._urgent.ring,
             worker=ids.new(),
             chance=chance,
@@ -120,6 +123,7 @@ class DeliveryService:
         chosen = self._chosen(channels)
         kept = [
             asyncio.create_task(self._hold.keep()),
+            asyncio.create_task(self._pauses.keep()),
             asyncio.create_task(self._keep_telling(chosen)),
             *[asyncio.create_task(self._keep_expiring(channel)) for channel in chosen],
         ]
@@ -139,6 +143,7 @@ class DeliveryService:
         for channel in chosen:
             handled += await channel.once()
         await self._tell(chosen)
+        await self._pauses.save()
         await self._news.told()
         return handled
 
@@ -203,4 +208,4 @@ class DeliveryService:
 
     async def _drain(self, channels: Sequence[Channel], seconds: float) -> None:
         await asyncio.gather(*[channel.drain(seconds) for channel in channels])
-        await self._news.told(_NEWS_SECONDS)
+        await asyncio.gather(self._pauses.saved(_NEWS_SECONDS), self._news.told(_NEWS_SECONDS))

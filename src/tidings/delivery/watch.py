@@ -1,7 +1,7 @@
 """Watches how an integration answers, so that it is called no more than is good."""
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
@@ -24,12 +24,19 @@ class Watch:
     """
 
     def __init__(
-        self, gate: Gate, routes: Routes, *, slow_seconds: float, receipts: Receipts | None
+        self,
+        gate: Gate,
+        routes: Routes,
+        *,
+        slow_seconds: float,
+        receipts: Receipts | None,
+        note_pause: Callable[[float], None],
     ) -> None:
         self._gate = gate
         self._routes = routes
         self._slow_seconds = slow_seconds
         self._receipts = receipts
+        self._note_pause = note_pause
 
     def __call__(self, send: Send) -> Send:
         """The middleware."""
@@ -80,6 +87,7 @@ class Watch:
         wait = getattr(error, "retry_after", None)
         if wait and not getattr(error, "own", False):
             self._gate.pause(wait)
+            self._note_pause(wait)
 
 
 def _counts_against_it(error: DeliveryError) -> bool:

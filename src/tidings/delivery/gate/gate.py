@@ -152,13 +152,16 @@ class Gate:
 
     def pause(self, seconds: float) -> None:
         """The provider asked for silence."""
-        until = self._now() + min(seconds, LONGEST_PAUSE)
         self._quiet_log.warning(
             "an integration asked for silence", integration=self.name, seconds=seconds
         )
-        self._report.paused(until)
-        self._see(self._agreed)
-        self._urgent()
+        self._be_silent(seconds)
+
+    async def recall(self, seconds: float) -> None:
+        """The provider asked for so much more silence before this worker began."""
+        async with self._turn:
+            await self._ask(0)  # by whose clock it ends
+        self._be_silent(seconds)
 
     async def tell(self) -> None:
         """Tell the others what they don't know, and learn what they know."""
@@ -184,6 +187,11 @@ class Gate:
         if count and not self._is_free:
             self._report.unused(count, term, returned=returned)
             self._urgent()
+
+    def _be_silent(self, seconds: float) -> None:
+        self._report.paused(self._now() + min(seconds, LONGEST_PAUSE))
+        self._see(self._agreed)
+        self._urgent()
 
     async def _ask(self, wanted: int, *, reserved: bool = False) -> int:
         ask = Ask(

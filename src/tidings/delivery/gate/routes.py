@@ -90,6 +90,11 @@ class Routes:
         if self._balance is not None:
             self._balance.ended(name, slow=slow, failed=failed)
 
+    async def recall(self, name: str, seconds: float) -> None:
+        """One of them, if it is still set up, asked for so much more silence before we began."""
+        if name in self._gates:
+            await self._gates[name].recall(seconds)
+
     async def tell(self) -> None:
         """Tell the other workers what they don't know, and learn what they know."""
         for gate in self._gates.values():

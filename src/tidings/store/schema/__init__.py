@@ -13,6 +13,7 @@ from tidings.store.schema.notifications import (
     workflows,
 )
 from tidings.store.schema.outbox import dead_letters, outbox
+from tidings.store.schema.pauses import integration_pauses
 from tidings.store.schema.templates import templates
 from tidings.store.schema.types import metadata
 from tidings.store.schema.users import addresses, preferences, suppressions, users
@@ -30,6 +31,7 @@ __all__ = [
     "figures",
     "idempotency",
     "installation",
+    "integration_pauses",
     "metadata",
     "notifications",
     "outbox",

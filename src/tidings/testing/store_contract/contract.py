@@ -13,6 +13,7 @@ from tidings.testing.store_contract.migrations import MigrationContract
 from tidings.testing.store_contract.once import OnceContract
 from tidings.testing.store_contract.outbox import OutboxContract
 from tidings.testing.store_contract.parallel import ParallelContract
+from tidings.testing.store_contract.pauses import PauseContract
 from tidings.testing.store_contract.plan import PlanContract
 from tidings.testing.store_contract.reread import RereadContract
 from tidings.testing.store_contract.resume import ResumeContract
@@ -48,5 +49,6 @@ class StoreContract(
     OutboxContract,
     RetentionContract,
     DeadLetterContract,
+    PauseContract,
 ):
     """What every store must do."""

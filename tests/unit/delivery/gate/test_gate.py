@@ -8,6 +8,8 @@ from tests.unit.delivery.gate.workers import Workers
 from tidings.core.integrations import Limits
 from tidings.core.ports import Change, Result, SharedState
 from tidings.delivery.gate.gate import Gate
+from tidings.memory_bus.shared_state import MemorySharedState
+from tidings.testing.clock import MovableClock
 
 
 async def fails(gate: Gate, count: int = 5) -> None:
@@ -222,3 +224,18 @@ async def test_silence_asked_for_while_others_are_asked_is_not_forgotten() -> No
 
     assert await gate.take(1) == 0
     assert gate.wait() == pytest.approx(60, abs=1)
+
+
+async def test_silence_from_before_a_worker_began_ends_by_the_clock_all_share() -> None:
+    workers = Workers()
+    fast = MovableClock()
+    fast.advance(seconds=30)
+    shared = MemorySharedState(clock=fast)
+    gate, other = workers.gate("a", shared), workers.gate("b", shared)
+
+    await gate.recall(60)
+    await gate.tell()
+
+    assert gate.wait() == pytest.approx(60, abs=1)
+    assert await other.take(1) == 0
+    assert other.wait() == pytest.approx(60, abs=1)
