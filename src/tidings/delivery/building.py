@@ -15,6 +15,7 @@ from tidings.delivery.courier import Courier, Templates
 from tidings.delivery.gate.balance import Balance
 from tidings.delivery.gate.elsewhere import elsewhere
 from tidings.delivery.gate.gate import Gate
+from tidings.delivery.gate.packing import state_key
 from tidings.delivery.gate.routes import Routes
 from tidings.delivery.gate.state import Terms
 from tidings.delivery.hold import Hold
@@ -107,7 +108,7 @@ class Workshop:
         limits = integration.limits
         return Gate(
             integration,
-            key=f"integration:{channel}:{integration.name}",
+            key=state_key(channel, integration.name),
             worker=self.worker,
             shared=self.shared,
             terms=Terms(
