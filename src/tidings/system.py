@@ -15,6 +15,7 @@ from tidings.core.ids import Ids
 from tidings.core.integrations import Integration
 from tidings.core.metrics import Metrics
 from tidings.core.ports import EventBus, RetryPolicy, SharedState, Store
+from tidings.delivery.closed import ClosedChannels
 from tidings.delivery.pace import Pace
 from tidings.delivery.service import DeliveryService
 from tidings.inbox.service import InboxService
@@ -152,6 +153,7 @@ def _notifications(parts: Parts) -> NotificationService:
         clock=parts.clock,
         ids=parts.ids,
         metrics=parts.metrics,
+        closed=ClosedChannels(parts.shared, parts.providers),
     )
 
 

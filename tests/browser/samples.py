@@ -83,6 +83,7 @@ def delivery(
         expires_at=None,
         created_at=moments_ago(3),
         updated_at=moments_ago(1),
+        waits=None,
         attempts=tuple(attempts),
     )
 

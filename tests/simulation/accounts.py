@@ -63,6 +63,10 @@ class SharedValues:
         self._values[key], result = change(now, self._values[key])
         return result
 
+    def read(self, key: str, now: float) -> tuple[float, bytes | None]:
+        """The value, and the time."""
+        return now, self._values[key]
+
 
 class SimulatedSharedState:
     """The shared state as one process has it."""
@@ -83,6 +87,12 @@ class SimulatedSharedState:
         return await self._line.call(
             "change",
             lambda: self._values.change(key, self._world.clock.now().timestamp(), change),
+        )
+
+    async def read(self, key: str) -> tuple[float, bytes | None]:
+        """The time and the value; raises Unavailable."""
+        return await self._line.call(
+            "read", lambda: self._values.read(key, self._world.clock.now().timestamp())
         )
 
     async def aclose(self) -> None:

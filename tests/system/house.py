@@ -45,6 +45,10 @@ class House:
             pass
 
 
+async def nobody_tells(_channel: str) -> None:
+    """Nobody knows why a channel's integrations would not be called."""
+
+
 @asynccontextmanager
 async def open_house(
     store: Store,
@@ -85,6 +89,7 @@ async def open_house(
             clock=clock,
             ids=ids,
             metrics=metrics,
+            closed=nobody_tells,
         ),
     )
     await templates.load()

@@ -105,9 +105,9 @@ async def test_a_redirect_is_an_answer_not_an_order(url: str) -> None:
         assert (await client.request("GET", f"{url}/elsewhere")).status == 302
 
 
-async def test_no_answer_in_time_is_an_unknown_outcome(url: str) -> None:
+async def test_no_answer_in_time_is_an_unknown_outcome_and_says_how_long_it_had(url: str) -> None:
     async with HttpClient(timeout=0.2) as client:
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(OutcomeUnknown, match=r"got no answer within 0\.2 s$"):
             await client.request("POST", f"{url}/silence", body=b"{}")
 
 

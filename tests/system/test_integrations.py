@@ -1,6 +1,7 @@
 """Several integrations on one channel: who is called, who is left alone, and why."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -249,6 +250,20 @@ async def test_nothing_is_claimed_while_nobody_may_be_called(office: PostOffice)
     assert {row["epoch"] for row in await office.rows(schema.deliveries)} == {0, 1}
 
 
+async def test_time_without_leave_is_counted_once_for_the_channel(office: PostOffice) -> None:
+    vendor = Vendor()
+    vendor.trouble = TransientError("429", retry_after=3600)
+    await office.plan_welcomes()
+    service = office.service(integrations=[vendor.named("only")], poll_seconds=0.05)
+    began = time.perf_counter()
+
+    async with running(service):
+        await until(lambda: _waited(office) > 0.3)
+        waited, took = _waited(office), time.perf_counter() - began
+
+    assert waited <= took
+
+
 async def test_a_vendor_that_confirms_nothing_is_not_called_any_more(office: PostOffice) -> None:
     silent, other = Vendor(), Vendor()
     limits = Limits(receipt_seconds=60.0)
@@ -345,6 +360,14 @@ async def test_silence_asked_for_during_a_claim_holds_for_what_was_claimed(
         await until(lambda: _is_given_back(office))
 
     assert vendor.calls == []
+
+
+def _waited(office: PostOffice) -> float:
+    labels = {"channel": "email"}
+    found = office.house.metrics.registry.get_sample_value(
+        "tidings_leave_wait_seconds_total", labels
+    )
+    return found or 0.0
 
 
 async def _is_given_back(office: PostOffice) -> bool:

@@ -103,7 +103,8 @@ def _decision_line(decision: Mapping[str, Any]) -> str:
 
 def _delivery_lines(delivery: Mapping[str, Any]) -> list[str]:
     rule = f" ({delivery['rule']})" if delivery.get("rule") else ""
-    reason = f"{rule}: {delivery['reason']}" if delivery.get("reason") else rule
+    why = delivery.get("waits") or delivery.get("reason")
+    reason = f"{rule}: {why}" if why else rule
     attempts = [
         f"      {one['started_at']} {one['provider']}: {one['outcome']} {one.get('error') or ''}"
         for one in delivery["attempts"]

@@ -67,6 +67,7 @@ class ExplainedDelivery(TypedDict):
     expires_at: str | None
     created_at: str
     updated_at: str
+    waits: str | None
     attempts: list[ExplainedAttempt]
 
 

@@ -97,6 +97,10 @@ class SharedState(Protocol):
         """Put `change`'s new value in the old one's place; raises Unavailable."""
         ...
 
+    async def read(self, key: str) -> tuple[float, bytes | None]:
+        """The time in seconds and the value, which stays as it is; raises Unavailable."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of every connection."""
         ...

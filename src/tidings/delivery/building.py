@@ -17,6 +17,7 @@ from tidings.delivery.expiry import Expiry
 from tidings.delivery.gate.balance import Balance
 from tidings.delivery.gate.elsewhere import elsewhere
 from tidings.delivery.gate.gate import Gate
+from tidings.delivery.gate.packing import state_key
 from tidings.delivery.gate.routes import Routes
 from tidings.delivery.gate.state import Terms
 from tidings.delivery.hold import Hold
@@ -115,7 +116,7 @@ class Workshop:
         limits = integration.limits
         return Gate(
             integration,
-            key=f"integration:{channel}:{integration.name}",
+            key=state_key(channel, integration.name),
             worker=self.worker,
             shared=self.shared,
             terms=Terms(

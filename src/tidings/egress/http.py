@@ -88,7 +88,10 @@ class HttpClient:
             raise Unavailable(f"{_where(url)} can't be reached: {why}") from error
         except ValueError as error:  # after the errors of certificates, which are such too
             raise InvalidInput(f"this can't be sent: {error}") from error
-        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
+        except TimeoutError as error:
+            within = f"within {self._timeout.total:g} s"
+            raise OutcomeUnknown(f"{method} {_where(url)} got no answer {within}") from error
+        except (aiohttp.ClientError, asyncio.IncompleteReadError) as error:
             why = type(error).__name__
             raise OutcomeUnknown(f"{method} {_where(url)} got no answer: {why}") from error
 

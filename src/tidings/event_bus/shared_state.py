@@ -55,6 +55,10 @@ class RedisSharedState:
         async with self._turns[key]:
             return await self._change(PREFIX + key, change)
 
+    async def read(self, key: str) -> tuple[float, bytes | None]:
+        """The time in seconds and the value, which stays as it is; raises Unavailable."""
+        return self._seen(await self._link.script(_READ, PREFIX + key))
+
     async def aclose(self) -> None:
         """Let go of every connection."""
         await self._link.aclose()
@@ -62,11 +66,16 @@ class RedisSharedState:
     async def _change(self, key: str, change: Change[Result]) -> Result:
         found = await self._link.script(_READ, key)
         for tried in range(1, _TRIES):
-            old, now = found[0], int(found[1]) + int(found[2]) / 1_000_000
-            new, result = change(now + self._clock.shift.total_seconds(), old)
+            now, old = self._seen(found)
+            new, result = change(now, old)
             idle = milliseconds(_IDLE_SECONDS)
             found = await self._link.script(_SET, key, old or b"", new, idle)
             if not found:
                 return result
             await asyncio.sleep(_ASIDE * tried * random.random())  # noqa: S311 - no secret
         raise Unavailable(f"others changed {key} in Redis {_TRIES} times while we tried to")
+
+    def _seen(self, found: list[bytes]) -> tuple[float, bytes | None]:
+        """What a reading says: the time, by our clock's shift, and the value."""
+        now = int(found[1]) + int(found[2]) / 1_000_000
+        return now + self._clock.shift.total_seconds(), found[0]

@@ -15,11 +15,15 @@ class MemorySharedState:
 
     async def change(self, key: str, change: Change[Result]) -> Result:
         """Put `change`'s new value in the old one's place; raises Unavailable when closed."""
-        if self._closed:
-            raise Unavailable("the shared state is closed")
-        new, result = change(self._clock.now().timestamp(), self._values.get(key))
+        new, result = change(*await self.read(key))
         self._values[key] = new
         return result
+
+    async def read(self, key: str) -> tuple[float, bytes | None]:
+        """The time in seconds and the value; raises Unavailable when closed."""
+        if self._closed:
+            raise Unavailable("the shared state is closed")
+        return self._clock.now().timestamp(), self._values.get(key)
 
     async def aclose(self) -> None:
         """Take no change any more."""

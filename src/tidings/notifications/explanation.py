@@ -44,6 +44,8 @@ class ExplainedDelivery:
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    #: what it waits for now, where it is still to be sent and its time has not come
+    waits: str | None
     attempts: tuple[ExplainedAttempt, ...]
 
 
@@ -197,6 +199,7 @@ def _delivery(row: sa.Row[Any], tried: Sequence[ExplainedAttempt]) -> ExplainedD
         expires_at=row.expires_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        waits=None,  # no row says it
         attempts=tuple(tried),
     )
 

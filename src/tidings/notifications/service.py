@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from tidings.core.clock import Clock
 from tidings.core.errors import NotFound, StaleDefinitions, Unavailable
@@ -17,6 +18,7 @@ from tidings.notifications.cancel_rows import Cancelled
 from tidings.notifications.cancelling import Cancelling
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.explanation import (
+    ExplainedNotification,
     Explanation,
     read_explanation,
     read_notification,
@@ -24,6 +26,7 @@ from tidings.notifications.explanation import (
 from tidings.notifications.planner import plan_event, plan_on
 from tidings.notifications.recent import EventSummary, read_recent
 from tidings.notifications.timeline import NotificationTimeline, timeline
+from tidings.notifications.waiting import Closed, with_waits
 from tidings.notifications.workflows import WorkflowService
 from tidings.templates.service import TemplateService
 
@@ -56,6 +59,7 @@ class NotificationService:
         clock: Clock,
         ids: Ids,
         metrics: Metrics,
+        closed: Closed,
     ) -> None:
         self._store = store
         self._bus = bus
@@ -64,6 +68,7 @@ class NotificationService:
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
+        self._closed = closed
         self._cancelling = Cancelling(store, clock=clock)
         self._catalog: Catalog | None = None
         #: old versions that something waited in, by key and version
@@ -119,7 +124,7 @@ class NotificationService:
         found = await self._store.run(lambda connection: read_explanation(connection, key))
         if found is None:
             raise NotFound(f"there is no event {event_id}", field="event_id")
-        return found
+        return replace(found, notifications=await self._waiting(found.notifications))
 
     async def timeline(self, notification_id: str) -> NotificationTimeline:
         """What happened to one notification, when, and by which rule. Raises NotFound."""
@@ -127,6 +132,7 @@ class NotificationService:
         if found is None:
             raise NotFound(f"there is no notification {notification_id}", field="notification_id")
         source, event_id, notification = found
+        (notification,) = await self._waiting([notification])
         return NotificationTimeline(
             event_id=event_id,
             source=source,
@@ -156,6 +162,11 @@ class NotificationService:
     async def recent(self, limit: int = 20) -> Sequence[EventSummary]:
         """The events accepted last, newest first."""
         return await self._store.run(lambda connection: read_recent(connection, limit))
+
+    async def _waiting(
+        self, runs: Sequence[ExplainedNotification]
+    ) -> tuple[ExplainedNotification, ...]:
+        return await with_waits(runs, self._closed, self._clock.now())
 
     async def _with_catalog(self, planning: Planning) -> PlanResult:
         while True:

@@ -11,7 +11,7 @@ from tidings.notifications.explanation import (
     ExplainedNotification,
 )
 
-DECISION, ATTEMPT, END = "decision", "attempt", "end"
+DECISION, ATTEMPT, WAIT, END = "decision", "attempt", "wait", "end"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class TimelineEntry:
     """One thing that happened to a notification."""
 
     at: datetime
-    #: decision · attempt · end
+    #: decision · attempt · wait · end
     kind: str
     #: the verdict, how the call ended, or the state it came to
     result: str
@@ -54,6 +54,8 @@ def _entries(run: ExplainedNotification) -> Iterator[TimelineEntry]:
             yield _attempted(delivery, attempt)
         if delivery.state not in UNDER_WAY:
             yield _ended(delivery)
+        elif delivery.waits:
+            yield _waiting(delivery)
 
 
 def _decided(run: ExplainedNotification, decision: Decision) -> TimelineEntry:
@@ -79,6 +81,17 @@ def _attempted(delivery: ExplainedDelivery, attempt: ExplainedAttempt) -> Timeli
         what=f"{delivery.channel} by {attempt.provider}{late}",
         rule=None,
         reason=" ".join(reasons) or None,
+    )
+
+
+def _waiting(delivery: ExplainedDelivery) -> TimelineEntry:
+    return TimelineEntry(
+        at=delivery.updated_at,
+        kind=WAIT,
+        result=delivery.state,
+        what=f"{delivery.channel}, template {delivery.template}",
+        rule=None,
+        reason=delivery.waits,
     )
 
 

@@ -59,6 +59,17 @@ class SharedStateContract:
 
         assert await other_state.change("key", counted) == 2
 
+    async def test_it_is_read_without_a_change(
+        self, state: SharedState, other_state: SharedState
+    ) -> None:
+        """Nothing where nothing was put, else what was put last, with the time of a change."""
+        nothing = await state.read("key")
+        now = await other_state.change("key", timed)
+        found = await state.read("key")
+
+        assert (nothing[1], found[1]) == (None, b"timed")
+        assert nothing[0] <= now <= found[0]
+
     async def test_keys_are_apart(self, state: SharedState) -> None:
         """Each has a value of its own."""
         await state.change("one", counted)
@@ -115,3 +126,5 @@ class SharedStateContract:
 
         with pytest.raises(Unavailable):
             await state.change("key", counted)
+        with pytest.raises(Unavailable):
+            await state.read("key")

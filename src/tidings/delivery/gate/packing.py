@@ -17,6 +17,11 @@ Made = TypeVar("Made")
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 
 
+def state_key(channel: str, integration: str) -> str:
+    """Under which key an integration's state is kept."""
+    return f"integration:{channel}:{integration}"
+
+
 def packed(value: State | Shares) -> bytes:
     """As bytes."""
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tidings.delivery.gate.breaker import Phase, lately
+from tidings.delivery.gate.breaker import Breaker, Phase, lately, opens_in
 from tidings.delivery.gate.state import State
 
 
@@ -13,12 +13,26 @@ def why_not(name: str, state: State, now: float) -> str:
         until = _clock_time(state.paused_until)
         return f"{name} was skipped: it asked for silence until {until}."
     if breaker.phase is Phase.OPEN:
-        counts = lately(breaker)
-        failures = f"{counts.failed} of its last {counts.calls} calls failed"
-        return f"{name} was skipped: {failures} (open until {_clock_time(breaker.until)})."
+        until = _clock_time(breaker.until)
+        return f"{name} was skipped: {_failures(breaker)} (open until {until})."
     if breaker.phase is Phase.RAMP:
         return f"{name} was skipped: it failed lately and is being tried out."
     return f"{name} was skipped: its limit was reached."
+
+
+def closed(name: str, state: State, now: float) -> str | None:
+    """Why nobody calls it now, to go on from "waits: "; None where it may be called."""
+    breaker = state.breaker
+    if now < state.paused_until:
+        return f"{name} asked for silence until {_clock_time(state.paused_until)}"
+    if breaker.phase is Phase.OPEN and opens_in(breaker, now) > 0:
+        return f"{name} is not called until {_clock_time(breaker.until)}: {_failures(breaker)}"
+    return None
+
+
+def _failures(breaker: Breaker) -> str:
+    counts = lately(breaker)
+    return f"{counts.failed} of its last {counts.calls} calls failed"
 
 
 def _clock_time(at: float) -> str:

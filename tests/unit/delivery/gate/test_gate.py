@@ -208,6 +208,9 @@ async def test_silence_asked_for_while_others_are_asked_is_not_forgotten() -> No
             await self.word.wait()
             return answer
 
+        async def read(self, key: str) -> tuple[float, bytes | None]:
+            return await self._shared.read(key)
+
         async def aclose(self) -> None:
             """Nothing to close."""
 

@@ -1,0 +1,150 @@
+"""What is still to be sent says what it waits for."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from tests.system.vendors import Vendor
+from tidings.cli.asking import story
+from tidings.core.errors import TransientError
+from tidings.delivery.closed import ClosedChannels
+from tidings.memory_bus.shared_state import MemorySharedState
+from tidings.notifications.explanation import ExplainedDelivery
+from tidings.testing.clock import MovableClock
+from tidings.testing.fake_system import FakeSystem
+from tidings.web.timeline import timeline
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[FakeSystem]:
+    async with FakeSystem() as system:
+        yield system
+
+
+async def waiting(system: FakeSystem, event_id: str) -> ExplainedDelivery:
+    (run,) = (await system.explain(event_id)).notifications
+    (delivery,) = run.deliveries
+    assert delivery.state == "pending"
+    return delivery
+
+
+async def silenced(system: FakeSystem) -> tuple[str, str]:
+    """The event whose call was answered by a wish for silence, and one that was not tried."""
+    system.provider.script([TransientError("429 slow down", retry_after=3600)])
+    tried = await system.register("ada@example.com")
+    await system.settle()
+    untried = await system.register("bob@example.com")
+    await system.settle()
+    return tried, untried
+
+
+async def test_a_message_not_tried_yet_waits_for_the_end_of_a_silence(system: FakeSystem) -> None:
+    _tried, untried = await silenced(system)
+
+    waits = (await waiting(system, untried)).waits or ""
+
+    assert waits.startswith("It waits: recording asked for silence until ")
+    assert waits.endswith(" UTC.")
+
+
+async def test_a_message_that_met_the_silence_says_when_it_is_due_and_what_it_met(
+    system: FakeSystem,
+) -> None:
+    tried, _untried = await silenced(system)
+
+    delivery = await waiting(system, tried)
+
+    assert f"The next call is due at {delivery.due_at:%Y-%m-%d %H:%M:%S} UTC." in str(
+        delivery.waits
+    )
+    assert str(delivery.waits).endswith("The last one failed: 429 slow down")
+
+
+async def test_a_message_waits_for_an_open_breaker(system: FakeSystem) -> None:
+    system.provider.script([TransientError("503")] * 5)
+    for number in range(5):
+        await system.register(f"user{number}@example.com")
+    await system.settle()
+    untried = await system.register("bob@example.com")
+    await system.settle()
+
+    waits = (await waiting(system, untried)).waits or ""
+
+    assert waits.startswith("It waits: recording is not called until ")
+    assert waits.endswith(" UTC: 5 of its last 5 calls failed.")
+
+
+async def test_a_message_whose_channel_is_well_waits_for_its_back_off_alone(
+    system: FakeSystem,
+) -> None:
+    system.provider.script([TransientError("503 busy")])
+    tried = await system.register("ada@example.com")
+    await system.settle()
+
+    waits = (await waiting(system, tried)).waits or ""
+
+    assert waits.startswith("The next call is due at ")
+    assert waits.endswith(" UTC. The last one failed: 503 busy")
+
+
+async def test_a_message_that_was_sent_waits_for_nothing(system: FakeSystem) -> None:
+    event_id = await system.register("ada@example.com")
+    await system.settle()
+
+    (run,) = (await system.explain(event_id)).notifications
+
+    assert run.deliveries[0].waits is None
+
+
+async def test_the_timeline_the_command_and_the_page_say_it(system: FakeSystem) -> None:
+    _tried, untried = await silenced(system)
+    explained = await system.explain(untried)
+    run = explained.notifications[0].id
+
+    told = (await system.services.notifications.timeline(run)).timeline[-1]
+
+    assert (told.kind, told.result) == ("wait", "pending")
+    assert "asked for silence" in str(told.reason)
+    assert timeline(explained)[-1].why == told.reason
+    assert f"email: pending: {told.reason}" in story(json.loads(orjson.dumps(explained)))
+
+
+async def test_one_of_two_integrations_that_may_be_called_is_no_reason_to_wait() -> None:
+    async with FakeSystem(email_provider="east=recording, west=recording") as system:
+        system.providers["east"].script([TransientError("429", retry_after=3600)])
+        await system.register("ada@example.com")
+        await system.settle()
+        one = await system.services.notifications._closed("email")
+        system.providers["west"].script([TransientError("429", retry_after=3600)])
+        await system.register("bob@example.com")
+        await system.settle()
+        both = await system.services.notifications._closed("email")
+
+    assert one is None
+    assert [part.split(" until")[0] for part in str(both).split("; ")] == [
+        "east asked for silence",
+        "west asked for silence",
+    ]
+
+
+class Stuck(MemorySharedState):
+    """Answers nobody who reads."""
+
+    async def read(self, key: str) -> tuple[float, bytes | None]:
+        await asyncio.Event().wait()
+        raise AssertionError(key)
+
+
+async def test_a_shared_state_that_is_lost_or_slow_gives_no_reason_and_fails_nobody() -> None:
+    clock = MovableClock()
+    lost, stuck = MemorySharedState(clock=clock), Stuck(clock=clock)
+    await lost.aclose()
+    integrations = {"email": [Vendor().named("smtp")]}
+
+    assert [await ClosedChannels(each, integrations)("email") for each in (lost, stuck)] == [
+        None,
+        None,
+    ]
