@@ -37,6 +37,8 @@ def test_a_page_tells_how_long_ago_by_the_clock_it_was_given() -> None:
         "bus_channel": "X",
         "reason": "y",
         "in_doubt": False,
+        "called_off": False,
+        "taken": False,
     }
     moving.advance(hours=3)
     shown = {"totals": [], "in_words": "", "events": [], "dead_letters": [letter]}
