@@ -19,7 +19,7 @@ from tests.servers.ports import free_port
 #: how long the load lasts, and its registrations a second
 SECONDS, PACE = extent(5.0, 60.0), extent(100.0, 500.0)
 #: seconds an API answers on while the balancer learns of its end: on a busy machine it takes longer
-LINGER = str(extent(4.0, 1.5))
+LINGER = str(extent(3.0, 1.5))
 WORKERS = {
     "notification-1": ("tidings.notification_worker",),
     "notification-2": ("tidings.notification_worker",),

@@ -120,6 +120,20 @@ async def test_a_time_that_no_database_can_tell_is_refused_alike(
     assert (replayed.status_code, replayed.json()["field"]) == (422, field)
 
 
+@pytest.mark.parametrize("field", ["since", "until"])
+async def test_a_replay_takes_a_time_as_the_list_does(
+    system: FakeSystem, http: httpx2.AsyncClient, field: str
+) -> None:
+    await fail(system)
+    moment = {"since": "2000-01-01T00:00:00Z", "until": "9999-01-01T00:00:00+02:00"}[field]
+
+    listed = await http.get("/v1/dead-letters", params={field: moment})
+    replayed = await http.post("/v1/dead-letters/replay", json={field: moment})
+
+    assert len(listed.json()["dead_letters"]) == 1
+    assert replayed.json()["replayed"] == 1
+
+
 async def test_the_audit_tells_by_what_many_were_found_but_no_words_of_a_reason(
     system: FakeSystem,
 ) -> None:

@@ -49,6 +49,7 @@ NameAsked = Annotated[Name | SkipJsonSchema[None], Query()]
 ReasonAsked = Annotated[Line | SkipJsonSchema[None], Query(description="Words in the reason.")]
 Moment = Annotated[
     pydantic.AwareDatetime,
+    pydantic.Strict(False),  # a text is a time here, as `_written_out` sees to
     pydantic.BeforeValidator(_written_out),
     pydantic.AfterValidator(_in_utc),
 ]
