@@ -139,7 +139,7 @@ async def test_after_half_an_hour_nothing_is_lost_and_nobody_is_overrun(
     tell.append(
         f"outage: {left:,} of {WAITING:,} waited through 30 minutes, {tried} calls tried; then at "
         f"most {most} calls a second where {RATE:.0f} are allowed, "
-        f"{len(after) / (after[-1] - after[0]):.0f} on average; critical meanwhile "
+        f"{len(after) / max(after[-1] - after[0], 0.001):.0f} on average; critical meanwhile "
         f"{max(critical):.2f} s at most"
     )
     sent = [message.id for message in (*town.failing.messages, *town.other.messages)]

@@ -76,7 +76,8 @@ class Gate:
         self._urgent = urgent
         self._chance = chance
         self._turn = asyncio.Lock()
-        self._report = Report()
+        #: what we saw and told nobody yet, and what of it we are telling at this moment
+        self._report, self._telling = Report(), Report()
         self._held = 0
         #: what the others know too, and what we know
         self._agreed = self._view = State(bucket=empty(clock.now().timestamp()))
@@ -201,8 +202,8 @@ class Gate:
             reserved=reserved,
             chance=self._chance(),
         )
-        report, self._report = self._report, Report()
-        ask = report.along_with(ask)
+        self._telling, self._report = self._report, Report()
+        ask = self._telling.along_with(ask)
         if _loop_time() < self._ask_at:
             return self._granted_alone(ask)
         try:
@@ -213,6 +214,7 @@ class Gate:
         self._is_known, self._is_alone, self._asked_at = True, False, _loop_time()
         self._ahead = now - self._clock.now().timestamp()
         self._crew.seen(len(alive(state.leases, now, self._terms.life)), _loop_time())
+        self._telling = Report()
         self._see(state)
         return granted
 
@@ -246,15 +248,18 @@ class Gate:
     def _granted_alone(self, ask: Ask) -> int:
         terms = share_of(self._terms, self._crew.workers)
         state, granted = asked(self._agreed, ask, terms, self._now())
+        self._telling = Report()
         self._see(state)
         return granted
 
     def _see(self, agreed: State) -> None:
         """What all know, or would if they could be asked, and what we add to it."""
         breaker, now, before = agreed.breaker, self._now(), self._view.breaker.phase
-        for tally in self._report.tallies:
+        for tally in (*self._telling.tallies, *self._report.tallies):
             breaker = judged(breaker, tally, now, chance=self._chance())
-        paused_until = max(agreed.paused_until, self._report.paused_until)
+        paused_until = max(
+            agreed.paused_until, self._telling.paused_until, self._report.paused_until
+        )
         self._agreed = agreed
         self._view = replace(agreed, breaker=breaker, paused_until=paused_until)
         if breaker.phase is not before:
