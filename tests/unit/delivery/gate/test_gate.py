@@ -12,6 +12,26 @@ from tidings.memory_bus.shared_state import MemorySharedState
 from tidings.testing.clock import MovableClock
 
 
+class Slow:
+    """A shared state whose answers wait for a word."""
+
+    def __init__(self, shared: SharedState) -> None:
+        self._shared = shared
+        self.asked, self.word = asyncio.Event(), asyncio.Event()
+
+    async def change(self, key: str, change: Change[Result]) -> Result:
+        answer = await self._shared.change(key, change)
+        self.asked.set()
+        await self.word.wait()
+        return answer
+
+    async def read(self, key: str) -> tuple[float, bytes | None]:
+        return await self._shared.read(key)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
 async def fails(gate: Gate, count: int = 5) -> None:
     """So many calls fail, and the others are told."""
     for _ in range(count):
@@ -195,25 +215,6 @@ async def test_alone_a_worker_still_heeds_what_it_sees_fail() -> None:
 
 
 async def test_silence_asked_for_while_others_are_asked_is_not_forgotten() -> None:
-    class Slow:
-        """A shared state whose answers wait for a word."""
-
-        def __init__(self, shared: SharedState) -> None:
-            self._shared = shared
-            self.asked, self.word = asyncio.Event(), asyncio.Event()
-
-        async def change(self, key: str, change: Change[Result]) -> Result:
-            answer = await self._shared.change(key, change)
-            self.asked.set()
-            await self.word.wait()
-            return answer
-
-        async def read(self, key: str) -> tuple[float, bytes | None]:
-            return await self._shared.read(key)
-
-        async def aclose(self) -> None:
-            """Nothing to close."""
-
     workers = Workers()
     slow = Slow(workers.shared)
     gate = workers.gate("a", slow)
@@ -226,6 +227,22 @@ async def test_silence_asked_for_while_others_are_asked_is_not_forgotten() -> No
     await telling
 
     assert await gate.take(1) == 0
+    assert gate.wait() == pytest.approx(60, abs=1)
+
+
+async def test_silence_that_is_being_told_to_the_others_is_not_forgotten_meanwhile() -> None:
+    workers = Workers()
+    slow = Slow(workers.shared)
+    gate = workers.gate("a", slow)
+    gate.pause(60)
+    telling = asyncio.create_task(gate.tell())
+    await slow.asked.wait()
+
+    gate.ended(gate.term, failed=True)
+
+    assert gate.wait() == pytest.approx(60, abs=1)
+    slow.word.set()
+    await telling
     assert gate.wait() == pytest.approx(60, abs=1)
 
 
