@@ -262,6 +262,10 @@ class AttemptOutcome(StrEnum):
     ABSENT = "absent"
 
 
+#: how calls end after which another is worth trying
+RETRYABLE = frozenset({AttemptOutcome.TRANSIENT, AttemptOutcome.UNKNOWN})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One call of a provider, or question to it: whose, how it ended, and when (UTC)."""

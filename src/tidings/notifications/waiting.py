@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tidings.core.models import DeliveryState
+from tidings.core.work import RETRYABLE
 from tidings.notifications.explanation import ExplainedDelivery, ExplainedNotification
 
 Closed = Callable[[str], Awaitable[str | None]]
@@ -13,9 +14,6 @@ Closed = Callable[[str], Awaitable[str | None]]
 
 It is quick, and raises nothing.
 """
-
-#: how calls end after which there is another
-_FAILURES = frozenset({"transient", "unknown"})
 
 
 async def with_waits(
@@ -47,7 +45,7 @@ def _sentences(delivery: ExplainedDelivery, closed: str | None, now: datetime) -
     if is_later:
         yield f"The next call is due at {delivery.due_at:%Y-%m-%d %H:%M:%S} UTC."
     last = delivery.attempts[-1] if delivery.attempts else None
-    if (closed or is_later) and last and last.error and last.outcome in _FAILURES:
+    if (closed or is_later) and last and last.error and last.outcome in RETRYABLE:
         yield f"The last one failed: {last.error}"
 
 

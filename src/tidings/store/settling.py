@@ -8,7 +8,15 @@ import orjson
 
 from tidings.core.models import DeliveryState, Event, Lane, Recipient
 from tidings.core.policy import EXPIRED, OnUnknown, SendPolicy, out_of_date
-from tidings.core.work import Attempt, AttemptOutcome, Claimed, Outcome, Settled, SettleStatus
+from tidings.core.work import (
+    RETRYABLE,
+    Attempt,
+    AttemptOutcome,
+    Claimed,
+    Outcome,
+    Settled,
+    SettleStatus,
+)
 from tidings.store.rows import Row, storable
 
 #: a delivery that was in so many dead workers' hands is not given to another
@@ -27,9 +35,6 @@ AVOIDS_SECONDS = 60
 
 #: the rules by which a claim or a settlement brings a delivery to its end
 WORKERS_DIED, UNKNOWN_OUTCOME, CANCELLED = "workers_died", "unknown_outcome", "cancelled"
-
-#: outcomes of a call after which another is worth trying
-_RETRYABLE = frozenset({AttemptOutcome.TRANSIENT, AttemptOutcome.UNKNOWN})
 
 #: outcomes that say whether there is doubt, and not that the message does no harm
 _OF_DOUBT = frozenset({AttemptOutcome.UNKNOWN, AttemptOutcome.ABSENT})
@@ -235,7 +240,7 @@ def _text(text: str | None) -> str | None:
 
 
 def _retries(attempt: Attempt | None) -> int:
-    return int(attempt is not None and attempt.outcome in _RETRYABLE)
+    return int(attempt is not None and attempt.outcome in RETRYABLE)
 
 
 def _is_answered(attempt: Attempt | None) -> bool:
