@@ -81,6 +81,7 @@ def delivery(
         rule=None,
         due_at=moments_ago(-1),
         expires_at=None,
+        cancelled_at=None,
         created_at=moments_ago(3),
         updated_at=moments_ago(1),
         waits=None,

@@ -242,13 +242,15 @@ async def test_what_was_called_off_is_told_so_and_no_replay_of_it_is_offered(
 
     refused = await http.post(f"/v1/dead-letters/{kind}/{letter_id}/replay")
     (listed,) = (await http.get("/v1/dead-letters")).json()["dead_letters"]
+    story = f"/dashboard/events/{listed['event_id']}"
     pages = [
-        await http.get(path) for path in ("/dead-letters", f"/dead-letters/{kind}/{letter_id}")
+        await http.get(path)
+        for path in ("/dead-letters", f"/dead-letters/{kind}/{letter_id}", story)
     ]
 
     assert (refused.status_code, "was called off: it is never" in refused.text) == (409, True)
     assert (listed["called_off"], listed["taken"]) == (True, False)
-    assert ["called off" in page.text for page in pages] == [True, True]
+    assert ["called off" in page.text for page in pages] == [True, True, True]
     assert "Replay it now" not in pages[1].text
 
 

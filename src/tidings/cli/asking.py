@@ -109,7 +109,9 @@ def _delivery_lines(delivery: Mapping[str, Any]) -> list[str]:
         f"      {one['started_at']} {one['provider']}: {one['outcome']} {one.get('error') or ''}"
         for one in delivery["attempts"]
     ]
-    return [f"    {delivery['channel']}: {delivery['state']}{reason}", *attempts]
+    called_off = delivery.get("cancelled_at") and delivery["state"] != "cancelled"
+    state = f"{delivery['state']}{', called off' if called_off else ''}"
+    return [f"    {delivery['channel']}: {state}{reason}", *attempts]
 
 
 def _parse(data: str) -> Mapping[str, Any]:

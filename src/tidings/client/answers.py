@@ -65,6 +65,7 @@ class ExplainedDelivery(TypedDict):
     rule: str | None
     due_at: str | None
     expires_at: str | None
+    cancelled_at: str | None
     created_at: str
     updated_at: str
     waits: str | None

@@ -42,6 +42,8 @@ class ExplainedDelivery:
     rule: str | None
     due_at: datetime | None
     expires_at: datetime | None
+    #: when it was called off, whatever became of it
+    cancelled_at: datetime | None
     created_at: datetime
     updated_at: datetime
     #: what it waits for now, where it is still to be sent and its time has not come
@@ -197,6 +199,7 @@ def _delivery(row: sa.Row[Any], tried: Sequence[ExplainedAttempt]) -> ExplainedD
         rule=row.rule,
         due_at=row.due_at,
         expires_at=row.expires_at,
+        cancelled_at=row.cancelled_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
         waits=None,  # no row says it

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidings.core.models import UNDER_WAY, Decision
+from tidings.core.models import UNDER_WAY, Decision, DeliveryState
 from tidings.notifications.explanation import (
     ExplainedAttempt,
     ExplainedDelivery,
     ExplainedNotification,
 )
+from tidings.store.settling import CANCELLED
 
-DECISION, ATTEMPT, WAIT, END = "decision", "attempt", "wait", "end"
+DECISION, ATTEMPT, CANCEL, WAIT, END = "decision", "attempt", "cancel", "wait", "end"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class TimelineEntry:
     """One thing that happened to a notification."""
 
     at: datetime
-    #: decision · attempt · wait · end
+    #: decision · attempt · cancel · wait · end
     kind: str
     #: the verdict, how the call ended, or the state it came to
     result: str
@@ -52,6 +53,8 @@ def _entries(run: ExplainedNotification) -> Iterator[TimelineEntry]:
     for delivery in run.deliveries:
         for attempt in delivery.attempts:
             yield _attempted(delivery, attempt)
+        if delivery.cancelled_at and delivery.state != DeliveryState.CANCELLED:
+            yield _called_off(delivery, delivery.cancelled_at)
         if delivery.state not in UNDER_WAY:
             yield _ended(delivery)
         elif delivery.waits:
@@ -84,12 +87,23 @@ def _attempted(delivery: ExplainedDelivery, attempt: ExplainedAttempt) -> Timeli
     )
 
 
+def _called_off(delivery: ExplainedDelivery, at: datetime) -> TimelineEntry:
+    return TimelineEntry(
+        at=at,
+        kind=CANCEL,
+        result="called off",
+        what=_message(delivery),
+        rule=CANCELLED,
+        reason="It was called off: from then on no call of it begins.",
+    )
+
+
 def _waiting(delivery: ExplainedDelivery) -> TimelineEntry:
     return TimelineEntry(
         at=delivery.updated_at,
         kind=WAIT,
         result=delivery.state,
-        what=f"{delivery.channel}, template {delivery.template}",
+        what=_message(delivery),
         rule=None,
         reason=delivery.waits,
     )
@@ -100,7 +114,11 @@ def _ended(delivery: ExplainedDelivery) -> TimelineEntry:
         at=delivery.updated_at,
         kind=END,
         result=delivery.state,
-        what=f"{delivery.channel}, template {delivery.template}",
+        what=_message(delivery),
         rule=delivery.rule,
         reason=delivery.reason,
     )
+
+
+def _message(delivery: ExplainedDelivery) -> str:
+    return f"{delivery.channel}, template {delivery.template}"

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from tidings.analytics.summary import in_words
+from tidings.core.clock import Clock
 from tidings.core.models import DELIVERY_CHANNEL, USER_CHANNEL
 from tidings.core.ports import EventBus
 from tidings.notifications.recent import EventSummary
@@ -17,7 +18,15 @@ from tidings.web.live import Broadcast, frame
 from tidings.web.ports import Analytics, DeadLetters, Notifications
 from tidings.web.routes import as_id, page_route
 from tidings.web.security import page_response
-from tidings.web.timeline import badge, badges, needs_reason, open_reasons, outcomes, timeline
+from tidings.web.timeline import (
+    STILL_TO_COME,
+    badge,
+    badges,
+    needs_reason,
+    open_reasons,
+    outcomes,
+    timeline,
+)
 
 EVENTS = 20
 DEAD_LETTERS = 10
@@ -34,11 +43,12 @@ def dashboard_router(
     notifications: Notifications,
     dead_letters: DeadLetters,
     bus: EventBus,
+    clock: Clock,
     stopping: asyncio.Event,
 ) -> APIRouter:
     """`/dashboard`, its live stream, and a page for each event."""
     router = APIRouter(include_in_schema=False, route_class=page_route(engine))
-    pages = _DashboardPages(engine, analytics, notifications, dead_letters)
+    pages = _DashboardPages(engine, analytics, notifications, dead_letters, clock)
     live = Broadcast(
         pages.live, bus=bus, bus_channels=(USER_CHANNEL, DELIVERY_CHANNEL), stopping=stopping
     )
@@ -65,11 +75,13 @@ class _DashboardPages:
         analytics: Analytics,
         notifications: Notifications,
         dead_letters: DeadLetters,
+        clock: Clock,
     ) -> None:
         self._engine = engine
         self._analytics = analytics
         self._notifications = notifications
         self._dead_letters = dead_letters
+        self._clock = clock
         self._known_reasons: dict[object, Sequence[str]] = {}
 
     async def dashboard(self) -> str:
@@ -114,9 +126,11 @@ class _DashboardPages:
 
         Where something waits it is asked again each minute: it may go on to wait for another.
         """
-        if not needs_reason(event):
+        now = self._clock.now()
+        if not needs_reason(event, now):
             return ()
-        minute = asyncio.get_running_loop().time() // 60 if "waiting" in event.outcomes else None
+        waits = not STILL_TO_COME.isdisjoint(event.outcomes)
+        minute = now.replace(second=0, microsecond=0) if waits else None
         standing = (event.key, tuple(event.outcomes.items()), minute)
         if standing not in self._known_reasons:
             if len(self._known_reasons) > 10 * EVENTS:

@@ -58,6 +58,7 @@ def pages_router(
         notifications=notifications,
         dead_letters=dead_letters,
         bus=bus,
+        clock=clock,
         stopping=stopping,
     )
     outbox_pages = outbox_router(engine=engine, outbox=outbox, bus=bus, stopping=stopping)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tidings.notifications.explanation import ExplainedNotification, Explanation
 from tidings.notifications.recent import EventSummary
@@ -11,6 +11,12 @@ from tidings.notifications.timeline import timeline as told_of
 
 #: states after which nothing more happens, other than well
 UNHAPPY_ENDS = frozenset({"failed", "suppressed", "skipped", "expired", "cancelled", "held"})
+
+#: states in which something is still to come
+STILL_TO_COME = frozenset({"waiting", "pending"})
+
+#: how old an event is before it is asked why a message of it was not called
+_SOON = timedelta(seconds=5)
 
 #: the words for states that say more of our work than of what came of it
 _WORDS = {"due": "waiting", "pending": "waiting", "sending": "waiting", "planned": "skipped"}
@@ -82,9 +88,14 @@ def outcomes(event: Explanation) -> Mapping[str, int]:
     return found
 
 
-def needs_reason(event: EventSummary) -> bool:
-    """Whether something of the event waits or did not go well, and its line does not say why."""
+def needs_reason(event: EventSummary, now: datetime) -> bool:
+    """Whether something of the event waits or did not go well, and its line does not say why.
+
+    A message that is about to be called for the first time needs none.
+    """
     asks = UNHAPPY_ENDS | {"waiting", "planned"}
+    if now - event.accepted_at >= _SOON:
+        asks |= {"pending"}
     return event.reason is None and not asks.isdisjoint(event.outcomes)
 
 
@@ -109,7 +120,9 @@ def _reasons_of(run: ExplainedNotification) -> Iterator[str]:
     elif run.decisions and not run.deliveries:
         yield run.decisions[-1].reason
     for delivery in run.deliveries:
-        if delivery.state in UNHAPPY_ENDS and delivery.reason:
+        if delivery.waits:
+            yield delivery.waits
+        elif delivery.state in UNHAPPY_ENDS and delivery.reason:
             yield delivery.reason
 
 

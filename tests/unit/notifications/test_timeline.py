@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from tests.browser.samples import attempt, decision, delivery, notification
+from tests.browser.samples import attempt, decision, delivery, moments_ago, notification
 from tidings.core.models import Verdict
 from tidings.notifications.timeline import timeline
 
@@ -38,3 +38,20 @@ def test_a_call_that_came_too_late_says_so() -> None:
 
 def test_what_is_under_way_has_no_end() -> None:
     assert timeline(notification(deliveries=[delivery("sending")])) == ()
+
+
+def test_what_was_called_off_after_it_failed_says_so() -> None:
+    dead = replace(delivery("failed", "No mailbox."), cancelled_at=moments_ago(0.5))
+
+    told = timeline(notification(deliveries=[dead]))
+
+    assert [(entry.kind, entry.result, entry.rule) for entry in told] == [
+        ("end", "failed", None),
+        ("cancel", "called off", "cancelled"),
+    ]
+
+
+def test_what_was_called_off_before_it_was_sent_has_just_that_end() -> None:
+    ended = replace(delivery("cancelled", "Called off."), cancelled_at=moments_ago(1))
+
+    assert [entry.kind for entry in timeline(notification(deliveries=[ended]))] == ["end"]

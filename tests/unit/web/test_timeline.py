@@ -1,6 +1,15 @@
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 
-from tests.browser.samples import attempt, decision, delivery, event, notification
+from tests.browser.samples import (
+    attempt,
+    decision,
+    delivery,
+    event,
+    moments_ago,
+    notification,
+)
 from tidings.core.models import Verdict
 from tidings.notifications.explanation import Explanation
 from tidings.notifications.recent import EventSummary
@@ -61,10 +70,25 @@ def test_an_event_whose_planning_failed_says_so() -> None:
 
 
 def test_a_reason_is_looked_for_only_where_one_is_missing() -> None:
-    assert needs_reason(summary({"skipped": 1}))
-    assert needs_reason(summary({"waiting": 1}))
-    assert not needs_reason(summary({"sent": 1}))
-    assert not needs_reason(summary({"skipped": 1}, reason="Nobody is there."))
+    now = moments_ago(0)
+
+    assert needs_reason(summary({"skipped": 1}), now)
+    assert needs_reason(summary({"waiting": 1}), now)
+    assert not needs_reason(summary({"sent": 1}), now)
+    assert not needs_reason(summary({"skipped": 1}, reason="Nobody is there."), now)
+
+
+def test_a_message_that_was_to_be_called_long_ago_needs_a_reason() -> None:
+    waiting = summary({"pending": 1})
+
+    assert needs_reason(waiting, waiting.accepted_at + timedelta(seconds=5))
+    assert not needs_reason(waiting, waiting.accepted_at + timedelta(seconds=4))
+
+
+def test_a_message_says_what_it_waits_for() -> None:
+    waiting = replace(delivery("pending"), waits="It waits: http asked for silence.")
+
+    assert open_reasons(event(notification(deliveries=[waiting]))) == (waiting.waits,)
 
 
 def test_each_reason_is_told_once() -> None:
