@@ -123,6 +123,9 @@ class Verdict:
             unknown = sum(
                 attempt["outcome"] == "unknown" or attempt["fenced"] for attempt in attempts
             )
+            calls_told = Counter(one["started_at"] for one in attempts if _is_answer(one))
+            if any(times > 1 for times in calls_told.values()):
+                yield f"one call on record as several: {row['mark']}"
             if taken > 1 + unknown:
                 yield f"repeated {taken} times, {unknown} explained: {row['mark']}"
 
@@ -213,5 +216,9 @@ class Verdict:
 
 def _counts(attempt: Row) -> bool:
     """Whether an attempt was a call that ended in a failure worth another try."""
-    answered = attempt["finished_at"] is not None and not attempt["fenced"]
-    return answered and attempt["outcome"] in ("transient", "unknown")
+    return _is_answer(attempt) and attempt["outcome"] in ("transient", "unknown")
+
+
+def _is_answer(attempt: Row) -> bool:
+    """Whether it is how a call ended, and counted."""
+    return attempt["finished_at"] is not None and not attempt["fenced"]

@@ -17,7 +17,7 @@ from tests.system.post_office import (
 )
 from tests.system.troubled_store import DATABASE, TroubledStore
 from tidings.channels.recording import RecordingProvider
-from tidings.core.errors import AddressRejected
+from tidings.core.errors import AddressRejected, TransientError
 from tidings.core.models import DELIVERY_CHANNEL
 from tidings.store import schema
 from tidings.testing.store_contract.given import claim
@@ -214,6 +214,25 @@ async def test_a_claim_that_overtakes_our_own_starts_no_second_call(office: Post
     assert slow.started == 1
 
 
+async def test_an_outcome_that_counted_is_not_told_again_under_a_claim_of_our_own(
+    office: PostOffice, store: TroubledStore
+) -> None:
+    await office.plan_welcomes()
+    office.provider.script([TransientError("421 busy")])
+    store.withheld = frozenset({"settle"})
+
+    async with running(office.service(store=store, poll_seconds=0.02)):
+        await until(lambda: _is_pending(office))
+        office.clock.advance(seconds=120)
+        await until(lambda: _has_epoch(office, 2))
+        store.withheld = frozenset()
+        store.released.set()
+        await until(lambda: _all_sent(office))
+
+    assert (await office.delivery())["tries"] == 1
+    assert [each["outcome"] for each in await office.rows(schema.attempts)] == ["transient", "sent"]
+
+
 async def test_a_late_outcome_is_kept_as_an_attempt_and_overwrites_nothing(
     office: PostOffice,
 ) -> None:
@@ -373,6 +392,11 @@ async def _beats(store: TroubledStore, count: int) -> None:
 
 async def _has_epoch(office: PostOffice, epoch: int) -> bool:
     return bool((await office.delivery())["epoch"] == epoch)
+
+
+async def _is_pending(office: PostOffice) -> bool:
+    row = await office.delivery()
+    return (row["state"], row["epoch"]) == ("pending", 1)
 
 
 async def _all_sent(office: PostOffice) -> bool:

@@ -26,6 +26,9 @@ class TroubledStore:
         self.hanging: frozenset[str] = frozenset()
         #: verbs that are done and then fail
         self.losing: frozenset[str] = frozenset()
+        #: verbs that are done, and answer when they are released
+        self.withheld: frozenset[str] = frozenset()
+        self.released = asyncio.Event()
         #: what every claim raises
         self.fault: Exception | None = None
         #: seconds that a claim's answer takes
@@ -53,6 +56,8 @@ class TroubledStore:
     async def settle(self, outcomes: Sequence[Outcome]) -> Sequence[Settled]:
         await self._before("settle")
         settled = await self._store.settle(outcomes)
+        if "settle" in self.withheld:
+            await self.released.wait()
         self._after("settle")
         return settled
 

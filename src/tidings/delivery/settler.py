@@ -44,11 +44,16 @@ class Settler:
         self._reject = reject
         self._group: GroupCommit[Outcome, Settled] = GroupCommit(self._commit, breath=_BREATH)
 
-    async def settle(self, outcome: Outcome) -> None:
-        """Return when it is settled; while the database is away, keep it and try again."""
+    async def settle(self, outcome: Outcome) -> bool:
+        """Return when it is settled, with whether it counted: whether no claim had overtaken it.
+
+        While the database is away, it is kept and tried again.
+        """
         settled = await self._settled(outcome)
-        if settled is not None and not settled.fenced:
+        counted = settled is not None and not settled.fenced
+        if counted:
             await self._drop_dead_address(outcome)
+        return counted
 
     async def _settled(self, outcome: Outcome) -> Settled | None:
         """None for one that the database refuses by itself: it is left to its lease."""

@@ -19,8 +19,8 @@ from tidings.store.settling import ALONE_FROM
 Carry = Callable[[Trip], Awaitable[Outcome]]
 """Takes one to its outcome; cancelled, it answers with an outcome all the same."""
 
-Settle = Callable[[Outcome], Awaitable[None]]
-"""Writes an outcome down."""
+Settle = Callable[[Outcome], Awaitable[bool]]
+"""Writes an outcome down; whether it counted."""
 
 #: share of the time to drain that is kept for giving back what did not finish
 _GIVE_BACK_SHARE = 0.15
@@ -149,10 +149,14 @@ class UnderWay:
         return True
 
     async def _settle_as_newest(self, outcome: Outcome) -> None:
-        """Again where a claim of our own had overtaken it: the lease ran out, but nobody died."""
+        """Again where a claim of our own had overtaken it: the lease ran out, but nobody died.
+
+        One that counted is not told twice: what we claimed of it since then is given back.
+        """
         settled = None
         while (newest := self._hold.newest(outcome.claimed)) is not settled:
-            await self._settle(replace(outcome, claimed=newest))
+            if await self._settle(replace(outcome, claimed=newest)):
+                outcome = given_back(newest)
             settled = newest
 
     def _done(self, task: asyncio.Task[None]) -> None:

@@ -45,9 +45,10 @@ Hand = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a delivery stands that was not in hand (any more), under the epoch asked for."""
+    """What is on record of a hand that was not in hand (any more)."""
 
-    state: str
+    #: None where a later claim has overtaken it
+    state: str | None
     #: of the attempt on record; None when there is none
     outcome: str | None
     started_at: datetime | None
@@ -262,10 +263,9 @@ def _late(outcome: Outcome, standing: Standing | None) -> SettleStatus:
 
 def _is_recorded(outcome: Outcome, standing: Standing) -> bool:
     attempt = outcome.attempt
-    states = {outcome.state, _called_off(outcome).state}
-    if standing.fenced or standing.state not in states:
-        return False
     if attempt is None:
-        return standing.outcome is None
+        states = {outcome.state, _called_off(outcome).state}
+        return standing.state in states and standing.outcome is None
     found = (standing.outcome, standing.started_at, standing.finished_at)
-    return found == (attempt.outcome, attempt.started_at, attempt.finished_at)
+    same = found == (attempt.outcome, attempt.started_at, attempt.finished_at)
+    return same and not standing.fenced

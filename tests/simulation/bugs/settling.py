@@ -60,6 +60,13 @@ async def _settle_as_it_was(self: UnderWay, outcome: Outcome) -> None:
     await self._settle(outcome)
 
 
+async def _settle_as_if_it_never_counted(self: UnderWay, outcome: Outcome) -> None:
+    settled = None
+    while (newest := self._hold.newest(outcome.claimed)) is not settled:
+        await self._settle(replace(outcome, claimed=newest))
+        settled = newest
+
+
 def _nothing_asked_for(_error: DeliveryError) -> float:
     return 0.0
 
@@ -135,6 +142,12 @@ BUGS = (
         unseen="a worker beats before it claims, so it overtakes itself only if clocks are moved",
         plant=replaced(UnderWay, "_settle_as_newest", _settle_as_it_was),
         test=f"{OUTAGES}test_a_claim_that_overtakes_our_own_starts_no_second_call",
+    ),
+    Bug(
+        name="an outcome that counted is told again under the next claim",
+        seed=198,
+        plant=replaced(UnderWay, "_settle_as_newest", _settle_as_if_it_never_counted),
+        test=f"{OUTAGES}test_an_outcome_that_counted_is_not_told_again_under_a_claim_of_our_own",
     ),
     Bug(
         name="a message has another id with each attempt",

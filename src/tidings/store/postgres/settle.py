@@ -98,11 +98,11 @@ counted AS (
 SELECT id::text, epoch, called_off FROM held WHERE in_hand
 """
 STANDING = """
-SELECT deliveries.id::text, deliveries.epoch, deliveries.state, attempts.outcome,
+SELECT item.id::text, item.epoch, deliveries.state, attempts.outcome,
        attempts.started_at, attempts.finished_at, coalesce(attempts.fenced, false) AS fenced
 FROM unnest($1::uuid[], $2::integer[]) AS item (id, epoch)
-JOIN deliveries USING (id, epoch)
-LEFT JOIN attempts ON attempts.delivery_id = id AND attempts.epoch = item.epoch
+LEFT JOIN deliveries ON deliveries.id = item.id AND deliveries.epoch = item.epoch
+LEFT JOIN attempts ON attempts.delivery_id = item.id AND attempts.epoch = item.epoch
 """
 BEAT = """
 UPDATE deliveries SET due_at = clock_timestamp() + $1::interval + $2::interval

@@ -38,12 +38,12 @@ SELECT id, epoch FROM deliveries
 WHERE id IN (SELECT value FROM json_each(:ids)) AND cancelled_at IS NOT NULL
 """
 _STANDING = """
-SELECT deliveries.id, deliveries.epoch, deliveries.state, attempts.outcome, attempts.started_at,
-       attempts.finished_at, coalesce(attempts.fenced, 0) AS fenced
+SELECT item.value->>0 AS id, item.value->>1 AS epoch, deliveries.state, attempts.outcome,
+       attempts.started_at, attempts.finished_at, coalesce(attempts.fenced, 0) AS fenced
 FROM json_each(:rows) AS item
-CROSS JOIN deliveries ON deliveries.id = item.value->>0 AND deliveries.epoch = item.value->>1
+LEFT JOIN deliveries ON deliveries.id = item.value->>0 AND deliveries.epoch = item.value->>1
 LEFT JOIN attempts
-ON attempts.delivery_id = deliveries.id AND attempts.epoch = deliveries.epoch
+ON attempts.delivery_id = item.value->>0 AND attempts.epoch = item.value->>1
 """
 _SETTLE = """
 UPDATE deliveries

@@ -239,6 +239,22 @@ class FenceContract(StoreCase):
         assert await row(store, schema.deliveries) == before
         assert (await row(store, schema.attempts))["fenced"] is False
 
+    async def test_what_was_settled_and_claimed_again_was_settled_already(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        outcome = await to_retry(store, await claim_one(store))
+        await store.settle([outcome])
+        clock.advance(seconds=61)
+        await claim_one(store)
+        before = await row(store, schema.deliveries)
+
+        again = await store.settle([outcome])
+
+        assert statuses(again) == [SettleStatus.ALREADY]
+        assert await row(store, schema.deliveries) == before
+        assert len(await rows(store, schema.attempts)) == 1
+
     async def test_an_end_without_a_call_is_known_again_too(self, store: Store) -> None:
         await add_delivery(store)
         outcome = Outcome(claimed=await claim_one(store), state=DeliveryState.SUPPRESSED)
