@@ -117,17 +117,19 @@ class Verdict:
                 yield f"{row['state']} without a cause: {row['mark']} ({row['reason']})"
             if taken > 1 and self._promise(row).once:
                 yield f"taken {taken} times, though at most once was asked for: {row['mark']}"
-            tries = sum(_counts(attempt) for attempt in attempts)
-            if row["tries"] != tries:
-                yield f"miscounted: {row['mark']} has {tries} tries and counts {row['tries']}"
-            unknown = sum(
-                attempt["outcome"] == "unknown" or attempt["fenced"] for attempt in attempts
-            )
-            calls_told = Counter(one["started_at"] for one in attempts if _is_answer(one))
-            if any(times > 1 for times in calls_told.values()):
-                yield f"one call on record as several: {row['mark']}"
-            if taken > 1 + unknown:
-                yield f"repeated {taken} times, {unknown} explained: {row['mark']}"
+            yield from self._of_record(row, attempts, taken)
+
+    def _of_record(self, row: Row, attempts: list[Row], taken: int) -> Iterator[str]:
+        """Each call is on record once, and counts as what it was."""
+        tries = sum(_counts(attempt) for attempt in attempts)
+        if row["tries"] != tries:
+            yield f"miscounted: {row['mark']} has {tries} tries and counts {row['tries']}"
+        told = Counter(attempt["started_at"] for attempt in attempts if _is_answer(attempt))
+        if any(times > 1 for times in told.values()):
+            yield f"one call on record as several: {row['mark']}"
+        unknown = sum(attempt["outcome"] == "unknown" or attempt["fenced"] for attempt in attempts)
+        if taken > 1 + unknown:
+            yield f"repeated {taken} times, {unknown} explained: {row['mark']}"
 
     def _of_calls(self) -> Iterator[str]:
         """Every call was asked for, and every answer that came is on record."""

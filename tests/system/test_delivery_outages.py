@@ -21,6 +21,7 @@ from tidings.core.errors import AddressRejected, TransientError
 from tidings.core.models import DELIVERY_CHANNEL
 from tidings.store import schema
 from tidings.testing.store_contract.given import claim
+from tidings.users.people import Preference
 
 
 @pytest.fixture
@@ -197,6 +198,24 @@ async def test_what_was_claimed_too_slowly_is_given_back_and_not_called(
     assert office.provider.messages == []
     assert await office.rows(schema.attempts) == []
     assert any("the lease was over" in line["event"] for line in lines)
+
+
+async def test_a_no_that_was_confirmed_while_the_database_was_slow_to_answer_is_heeded(
+    office: PostOffice, store: TroubledStore
+) -> None:
+    await office.plan_welcomes()
+    store.claim_seconds, store.withheld = 0.1, frozenset({"reread"})
+
+    async with running(office.service(store=store)):
+        await until(lambda: store.done["reread"] == 1)
+        no = Preference(workflow="welcome", channel="email", enabled=False)
+        await office.house.users.set_preferences("u-user0", [no])
+        await asyncio.sleep(0.06)  # longer than what was read holds
+        store.withheld = frozenset()
+        store.released.set()
+        await until(lambda: _is_over(office))
+
+    assert (await office.states(), office.provider.messages) == (["suppressed"], [])
 
 
 async def test_a_claim_that_overtakes_our_own_starts_no_second_call(office: PostOffice) -> None:
@@ -397,6 +416,10 @@ async def _has_epoch(office: PostOffice, epoch: int) -> bool:
 async def _is_pending(office: PostOffice) -> bool:
     row = await office.delivery()
     return (row["state"], row["epoch"]) == ("pending", 1)
+
+
+async def _is_over(office: PostOffice) -> bool:
+    return (await office.delivery())["state"] not in ("pending", "sending")
 
 
 async def _all_sent(office: PostOffice) -> bool:

@@ -34,6 +34,7 @@ class TroubledStore:
         #: seconds that a claim's answer takes
         self.claim_seconds = 0.0
         self.asked: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Any:
@@ -56,10 +57,15 @@ class TroubledStore:
     async def settle(self, outcomes: Sequence[Outcome]) -> Sequence[Settled]:
         await self._before("settle")
         settled = await self._store.settle(outcomes)
-        if "settle" in self.withheld:
-            await self.released.wait()
+        await self._withhold("settle")
         self._after("settle")
         return settled
+
+    async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:
+        found = await self._store.reread(claimed)
+        await self._withhold("reread")
+        self._after("reread")
+        return found
 
     async def now(self) -> datetime:
         await self._before("now")
@@ -75,6 +81,11 @@ class TroubledStore:
             await asyncio.Event().wait()
         if verb in self.down:
             raise Unavailable("the database is down")
+
+    async def _withhold(self, verb: str) -> None:
+        self.done[verb] += 1
+        if verb in self.withheld:
+            await self.released.wait()
 
     def _after(self, verb: str) -> None:
         if verb in self.losing:

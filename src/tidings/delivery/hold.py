@@ -12,6 +12,8 @@ from tidings.core.work import Claimed, ClaimRequest, ClaimResult
 
 #: seconds for which what was read with the claim is as good as read now
 _FRESH_SECONDS = 0.05
+#: readings before one call at most, where the database takes longer than that to answer
+_READINGS = 3
 #: seconds between two readings: those asked for meanwhile go together
 _BREATH = 0.005
 
@@ -79,10 +81,16 @@ class Hold:
         Raises Unavailable.
         """
         held = self._held.get(claimed.id)
-        if held is not None and _now() - held.read >= _FRESH_SECONDS:
-            again = await self._readings.submit(held.claimed)
-            return again if self.is_sure(claimed) else None
-        return claimed if self.is_sure(claimed) else None
+        current, read = claimed, held.read if held else _now()
+        for _ in range(_READINGS):
+            if _now() - read < _FRESH_SECONDS:
+                break
+            read = _now()
+            again = await self._readings.submit(self.newest(claimed))
+            if again is None:
+                return None
+            current = again
+        return current if self.is_sure(claimed) else None
 
     def newest(self, claimed: Claimed) -> Claimed:
         """The same delivery under the epoch it is ours by now."""

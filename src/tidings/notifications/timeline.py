@@ -94,7 +94,7 @@ def _called_off(delivery: ExplainedDelivery, at: datetime) -> TimelineEntry:
         result="called off",
         what=_message(delivery),
         rule=CANCELLED,
-        reason="It was called off: from then on no call of it begins.",
+        reason="It was called off: what is not under way by then is not called any more.",
     )
 
 
