@@ -18,7 +18,10 @@ from tests.system.post_office import (
 from tests.system.troubled_store import DATABASE, TroubledStore
 from tidings.channels.recording import RecordingProvider
 from tidings.core.errors import AddressRejected, TransientError
+from tidings.core.integrations import Integration, Limits
 from tidings.core.models import DELIVERY_CHANNEL
+from tidings.core.ports import Change, Result
+from tidings.memory_bus.shared_state import MemorySharedState
 from tidings.store import schema
 from tidings.testing.store_contract.given import claim
 from tidings.users.people import Preference
@@ -33,6 +36,17 @@ async def office() -> AsyncIterator[PostOffice]:
 @pytest.fixture
 def store(office: PostOffice) -> TroubledStore:
     return TroubledStore(office.store)
+
+
+class BreakableSharedState(MemorySharedState):
+    """Raises what nobody foresaw, for as long as a test says."""
+
+    is_broken = False
+
+    async def change(self, key: str, change: Change[Result]) -> Result:
+        if self.is_broken:
+            raise ZeroDivisionError("a fault of ours")
+        return await super().change(key, change)
 
 
 async def test_an_outcome_outlives_an_outage_and_nothing_is_sent_twice(
@@ -198,6 +212,31 @@ async def test_what_was_claimed_too_slowly_is_given_back_and_not_called(
     assert office.provider.messages == []
     assert await office.rows(schema.attempts) == []
     assert any("the lease was over" in line["event"] for line in lines)
+
+
+async def test_a_claim_that_a_fault_of_ours_broke_off_is_left_to_its_lease(
+    office: PostOffice, store: TroubledStore
+) -> None:
+    await office.plan_welcomes()
+    store.claim_seconds = 0.3  # so that leave is asked for once more
+    shared = BreakableSharedState(clock=office.clock)
+    service = office.service(
+        store=store,
+        shared=shared,
+        integrations=[Integration(name="test", provider=office.provider, limits=Limits(rate=100))],
+        lease_seconds=1,
+        beat_seconds=0.1,
+        poll_seconds=0.05,
+    )
+
+    async with running(service):
+        await until(lambda: _has_epoch(office, 1))
+        shared.is_broken = True
+        await until(lambda: store.answered["claim"] == store.asked["claim"])
+        shared.is_broken = False
+        await until(lambda: _all_sent(office))
+
+    assert [each["epoch"] for each in await office.rows(schema.attempts)] == [1, 2]
 
 
 async def test_a_no_that_was_confirmed_while_the_database_was_slow_to_answer_is_heeded(

@@ -63,9 +63,15 @@ class Claims:
         return Taken(trips=trips, is_full=len(claimed) >= limit)
 
     async def _all_trips(self, claimed: Sequence[Claimed], leave: Leave) -> Sequence[Trip]:
+        """Where they have none for a fault of ours, their leases must run out."""
         trips: list[Trip] = []
-        for group in _by_provider(claimed):
-            trips += await self._trips(group, leave)
+        try:
+            for group in _by_provider(claimed):
+                trips += await self._trips(group, leave)
+        except BaseException:
+            for each in claimed:
+                self._hold.let_go(each)
+            raise
         return trips
 
     async def _claimed(self, leave: Leave, lanes: tuple[Lane, ...]) -> Sequence[Claimed]:
