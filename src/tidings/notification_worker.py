@@ -81,7 +81,8 @@ class NotificationWorker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; what is in hand then is finished."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(stopping))
+            for bus_channels in self._heard_apart():
+                group.create_task(self._listen(bus_channels, stopping))
             group.create_task(self._plan(stopping))
             group.create_task(self._tidy(stopping))
             group.create_task(self._wake_at_the_end(stopping))
@@ -126,17 +127,17 @@ class NotificationWorker:
         await stopping.wait()
         self._bell.ring()
 
-    async def _listen(self, stopping: asyncio.Event) -> None:
-        channels = (
-            *self._system.settings.bus_channels,
-            DELIVERY_CHANNEL,
-            DEAD_LETTER_CHANNEL,
-        )
+    def _heard_apart(self) -> Sequence[tuple[str, ...]]:
+        """Channels of others, each alone: where one has to wait for room, only it waits."""
+        others = [(bus_channel,) for bus_channel in self._system.settings.bus_channels]
+        return [*others, (DELIVERY_CHANNEL, DEAD_LETTER_CHANNEL)]
+
+    async def _listen(self, bus_channels: Sequence[str], stopping: asyncio.Event) -> None:
         back_off = BackOff()
         while not stopping.is_set():
             try:
                 async with self._system.bus.subscribe(
-                    *channels, group=NOTIFICATION_GROUP
+                    *bus_channels, group=NOTIFICATION_GROUP
                 ) as subscription:
                     async for batch in until(stopping, subscription):
                         await self._hear(subscription, batch, stopping)

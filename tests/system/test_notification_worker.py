@@ -12,7 +12,7 @@ import structlog
 
 from tests.system.house import open_house
 from tidings.core.clock import SystemClock
-from tidings.core.errors import NotFound, Unavailable
+from tidings.core.errors import NotFound, Overloaded, Unavailable
 from tidings.core.ids import event_key
 from tidings.core.models import (
     DELIVERIES_SETTLED,
@@ -196,6 +196,24 @@ class FlakyStore(SqliteStore):
         return await super().accept(acceptances)
 
 
+FULL = "no-room"
+
+
+class FullStore(SqliteStore):
+    """Has no room for one event."""
+
+    refused = False
+
+    async def accept(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
+        if any(each.event.id == FULL for each in acceptances):
+            self.refused = True
+            raise Overloaded("no room")
+        return await super().accept(acceptances)
+
+    async def was_asked(self) -> bool:
+        return self.refused
+
+
 async def test_what_was_heard_while_the_database_was_down_is_kept_not_buried(
     system: System,
 ) -> None:
@@ -213,6 +231,24 @@ async def test_what_was_heard_while_the_database_was_down_is_kept_not_buried(
     complaints = [line for line in logs if "can't be stored yet" in str(line["event"])]
     assert len(complaints) == 1, "at most one line a second"
     await store.aclose()
+
+
+async def test_what_waits_for_room_on_one_channel_holds_up_no_other() -> None:
+    settings = Settings(
+        database_url="sqlite://",
+        email_provider="recording",
+        bus_channels=(USER_CHANNEL, "URGENT_CHANNEL"),
+    )
+    async with open_system(settings, publish=True) as system:
+        full = await FullStore.open(None, clock=SystemClock())
+        assert isinstance(full, FullStore)
+        async with working(replace(system, intake=intake_on(system, full))):
+            await system.bus.publish(USER_CHANNEL, foreign(FULL))
+            await eventually(full.was_asked)
+            await system.bus.publish("URGENT_CHANNEL", foreign("8"))
+
+            await eventually(stored(full))
+        await full.aclose()
 
 
 async def test_what_could_not_be_stored_before_the_end_is_heard_by_the_next(
