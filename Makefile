@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Arguments for pytest, for example: make test ARGS="tests/unit -n 0 -k preferences"
-ARGS ?= -n 2
+ARGS ?= -n 2 --dist worksteal
 BENCHMARKS := $(sort $(wildcard bench/bench_*.py))
 
 .DEFAULT_GOAL := help

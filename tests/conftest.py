@@ -1,6 +1,7 @@
 """Fixtures every test may ask for; a server starts only when the first test asks for it."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,7 @@ import pytest
 from tests.servers.missing import in_ci
 from tests.servers.postgres import PostgresServer, open_postgres
 from tests.servers.redis import RedisServer, open_redis
+from tests.servers.scratch import scratch
 from tidings.core.clock import SystemClock
 from tidings.core.logs import join_host_logs
 from tidings.store.postgres import PostgresStore
@@ -18,6 +20,10 @@ MARKERS_BY_FIXTURE = {
     "postgres_server": "postgres",
     "browser": "browser",
 }
+
+
+def pytest_configure() -> None:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch()))
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.servers.scratch import all_scratch, scratch
+
 PREFIX = "tidings-test-"
 LOG = "server.log"
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
@@ -22,9 +24,9 @@ _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
 def private_folder(*, nobodys: bool = False) -> Path:
-    """A fresh folder right below /tmp: a socket's path is short there, `nobody` can reach it."""
+    """A fresh folder: a socket's path is short there, `nobody` can reach it."""
     sweep()
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=scratch()))
     if nobodys and os.geteuid() == 0:
         os.chown(folder, *nobody())
     return folder
@@ -32,10 +34,11 @@ def private_folder(*, nobodys: bool = False) -> Path:
 
 def sweep() -> None:
     """Remove the folders of sessions that were killed before they could."""
-    for folder in Path("/tmp").glob(f"{PREFIX}*-*"):
-        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdigit() and not _alive(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+    for place in all_scratch():
+        for folder in place.glob(f"{PREFIX}*-*"):
+            owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+            if owner.isdigit() and not _alive(int(owner)):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def nobody() -> tuple[int, int]:

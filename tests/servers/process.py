@@ -24,6 +24,8 @@ class PrivateServer(ABC):
     def __init__(self) -> None:
         self.folder = lifeline.private_folder(nobodys=self.as_nobody)
         self._process: subprocess.Popen[bytes] | None = None
+        #: it has answered since it was started last
+        self._has_answered = False
 
     @property
     @abstractmethod
@@ -45,12 +47,13 @@ class PrivateServer(ABC):
     def start(self) -> None:
         """Start it and wait until it answers; nothing if it runs already."""
         deadline = time.monotonic() + PATIENCE
-        while not (self.running and self.is_ready()):
+        while not (self.running and (self._has_answered or self.is_ready())):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.name} does not come up:\n{self.log()[-2000:]}")
             if not self.running:
                 self._spawn()
             time.sleep(0.005)
+        self._has_answered = True
 
     def stop(self) -> None:
         """End it in an orderly way: clients are cut off, what is committed is kept."""
@@ -73,6 +76,7 @@ class PrivateServer(ABC):
         return (self.folder / lifeline.LOG).read_text(encoding="utf-8", errors="replace")
 
     def _spawn(self) -> None:
+        self._has_answered = False
         self._process = lifeline.spawn(
             self.command(), folder=self.folder, stop=self.stop_signal, as_nobody=self.as_nobody
         )
