@@ -150,7 +150,8 @@ async def _build(
             stopping=stopping,
         )
     )
-    stack.push_async_callback(system.intake.aclose)
+    for telling in (system.intake, system.notifications):
+        stack.push_async_callback(telling.aclose)
     return system
 
 

@@ -1,5 +1,6 @@
 """Calling off, and opting out, as a program in process and a client over HTTP do it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -7,7 +8,7 @@ import pytest
 
 from tidings import Delay, Email, Preference, Workflow
 from tidings.core.errors import InvalidInput, NotFound, TransientError
-from tidings.core.models import NotificationState
+from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL, NotificationState
 from tidings.main import create_app
 from tidings.notifications.cancel_rows import Cancelled
 from tidings.testing.fake_system import FakeSystem
@@ -68,6 +69,47 @@ async def test_a_retry_that_is_called_off_is_never_tried(tidings: FakeSystem) ->
     ((delivery,),) = [each.deliveries for each in (await tidings.explain(event_id)).notifications]
     assert (delivery.state, delivery.rule) == ("cancelled", "cancelled")
     tidings.assert_nothing_sent()
+
+
+async def test_a_delivery_that_is_called_off_is_told_on_the_bus(tidings: FakeSystem) -> None:
+    tidings.provider.script([TransientError("busy")])
+    event_id = await tidings.trigger("ORDERED", "ann", event_id="order-7")
+    await tidings.settle()
+
+    async with tidings.services.bus.watch(DELIVERY_CHANNEL) as events:
+        await tidings.cancel(event_id=event_id)
+        told = await asyncio.wait_for(anext(events), 5)
+
+    ((delivery,),) = [each.deliveries for each in (await tidings.explain(event_id)).notifications]
+    assert told.type == DELIVERIES_SETTLED
+    assert told.data == {
+        "outcomes": [
+            {
+                "delivery_id": delivery.id,
+                "event_id": "order-7",
+                "user_id": "ann",
+                "workflow": "order",
+                "channel": "email",
+                "state": "cancelled",
+                "reason": delivery.reason,
+            }
+        ]
+    }
+
+
+async def test_a_bus_that_hangs_delays_no_cancellation(
+    tidings: FakeSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidings.provider.script([TransientError("busy")])
+    event_id = await tidings.trigger("ORDERED", "ann")
+    await tidings.settle()
+    hangs = asyncio.Event()
+    monkeypatch.setattr(tidings.services.bus, "publish", lambda *_news: hangs.wait())
+
+    async with asyncio.timeout(1):
+        cancelled = await tidings.cancel(event_id=event_id)
+
+    assert cancelled == Cancelled(deliveries=1)
 
 
 async def test_what_comes_under_the_key_afterwards_is_sent(tidings: FakeSystem) -> None:

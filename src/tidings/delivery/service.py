@@ -8,6 +8,7 @@ from typing import Final
 
 from tidings.core.bell import Bell
 from tidings.core.clock import Clock
+from tidings.core.delivery_news import DeliveryNews
 from tidings.core.errors import ConfigurationError
 from tidings.core.ids import Ids
 from tidings.core.integrations import Integration
@@ -64,14 +65,14 @@ class DeliveryService:
         ids = ids or Ids()
         self._quiet_log = QuietLog("delivery")
         self._urgent = Bell()
-        self._news = News(
-            bus=bus,
+        self._bus_news = DeliveryNews(
+            bus,
             source=store.installation.source,
             clock=clock,
             ids=ids,
-            ends=Ends(metrics, clock=clock),
             quiet_log=self._quiet_log,
         )
+        self._news = News(self._bus_news, ends=Ends(metrics, clock=clock))
         self._hold = Hold(
             store=store,
             lease_seconds=pace.lease_seconds,
@@ -144,7 +145,7 @@ class DeliveryService:
             handled += await channel.once()
         await self._tell(chosen)
         await self._pauses.save()
-        await self._news.told()
+        await self._bus_news.published()
         return handled
 
     async def confirm(self, provider: str, provider_id: str, at: datetime) -> bool:
@@ -208,4 +209,6 @@ class DeliveryService:
 
     async def _drain(self, channels: Sequence[Channel], seconds: float) -> None:
         await asyncio.gather(*[channel.drain(seconds) for channel in channels])
-        await asyncio.gather(self._pauses.saved(_NEWS_SECONDS), self._news.told(_NEWS_SECONDS))
+        await asyncio.gather(
+            self._pauses.saved(_NEWS_SECONDS), self._bus_news.published(_NEWS_SECONDS)
+        )

@@ -7,16 +7,18 @@ called off too.
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
+from tidings.core.delivery_news import Told
 from tidings.core.models import Decision, DeliveryState, EventState, NotificationState, Verdict
+from tidings.store import ends
 from tidings.store.rows import json_text
-from tidings.store.schema import deliveries, events, figure_deltas, notifications
+from tidings.store.schema import deliveries, events, notifications
 from tidings.store.settling import CANCELLED
 
 REASON = "It was called off before it was sent."
@@ -42,6 +44,14 @@ class Cancelled:
             deliveries=self.deliveries + other.deliveries,
             under_way=self.under_way + other.under_way,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalledOff:
+    """What one transaction called off, and the news of the deliveries among it."""
+
+    cancelled: Cancelled = field(default_factory=Cancelled)
+    told: Sequence[Told] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +94,7 @@ def is_notification(connection: sa.Connection, notification_id: str) -> bool:
     return connection.scalar(query) is not None
 
 
-def call_off_events(connection: sa.Connection, keys: Collection[str], now: datetime) -> Cancelled:
+def call_off_events(connection: sa.Connection, keys: Collection[str], now: datetime) -> CalledOff:
     """Call off events with all that came of them."""
     connection.execute(_locked(events.c.id.in_(keys), events.c.id)).all()
     waiting = sa.update(events).where(events.c.id.in_(keys), events.c.state.in_(_UNPLANNED))
@@ -92,45 +102,47 @@ def call_off_events(connection: sa.Connection, keys: Collection[str], now: datet
         waiting.values(state=EventState.CANCELLED, due_at=None, reason=REASON)
     )
     runs = _call_off_runs(connection, notifications.c.event_id.in_(keys), now)
-    return Cancelled(events=ended.rowcount) + runs
+    return replace(runs, cancelled=Cancelled(events=ended.rowcount) + runs.cancelled)
 
 
 def call_off_notification(
     connection: sa.Connection, notification_id: str, now: datetime
-) -> Cancelled:
+) -> CalledOff:
     """Call off one notification with its deliveries."""
     return _call_off_runs(connection, notifications.c.id == notification_id, now)
 
 
 def _call_off_runs(
     connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime
-) -> Cancelled:
+) -> CalledOff:
     table = notifications.c
     columns = table.id, table.state, table.workflow, table.step, table.decisions
     runs = connection.execute(_locked(which, *columns)).all()
     waiting = [run for run in runs if run.state in _UNFINISHED]
     if waiting:
         connection.execute(_END_RUN, [_ended_run(run, now) for run in waiting])
-        _count(connection, now, Counter((run.workflow, "") for run in waiting))
+        ends.count(connection, CANCELLED, Counter((run.workflow, "", "") for run in waiting), now)
     sent = _call_off_deliveries(connection, [run.id for run in runs], now)
-    return Cancelled(notifications=len(waiting)) + sent
+    return replace(sent, cancelled=Cancelled(notifications=len(waiting)) + sent.cancelled)
 
 
 def _call_off_deliveries(
     connection: sa.Connection, runs: Sequence[str], now: datetime
-) -> Cancelled:
-    table = deliveries.c
-    columns = table.id, table.state, table.workflow, table.channel
-    found = connection.execute(_locked(table.notification_id.in_(runs), *columns)).all()
+) -> CalledOff:
+    found = connection.execute(ends.locked(deliveries.c.notification_id.in_(runs))).all()
     pending = [row for row in found if row.state == DeliveryState.PENDING]
     sending = [row for row in found if row.state == DeliveryState.SENDING]
     dead = [row for row in found if row.state in _DEAD]
     if pending:
         connection.execute(_of(pending).values(**_ENDED, updated_at=now, cancelled_at=now))
-        _count(connection, now, Counter((row.workflow, row.channel) for row in pending))
+        counted = Counter((row.workflow, row.channel, "") for row in pending)
+        ends.count(connection, CANCELLED, counted, now)
     if sending or dead:
         connection.execute(_of([*sending, *dead]).values(cancelled_at=now))
-    return Cancelled(deliveries=len(pending), under_way=len(sending))
+    return CalledOff(
+        cancelled=Cancelled(deliveries=len(pending), under_way=len(sending)),
+        told=[ends.told(row, DeliveryState.CANCELLED, REASON) for row in pending],
+    )
 
 
 #: what failed counts as well: a replay must not bring back what was called off
@@ -171,21 +183,3 @@ def _of(rows: Sequence[sa.Row[Any]]) -> sa.Update:
 def _ended_run(run: sa.Row[Any], now: datetime) -> Mapping[str, object]:
     decision = Decision(at=now, verdict=Verdict.SKIP, rule=CANCELLED, reason=REASON, step=run.step)
     return {"run": run.id, "all_decisions": [*run.decisions, orjson.loads(json_text(decision))]}
-
-
-def _count(
-    connection: sa.Connection, now: datetime, counted: Mapping[tuple[str, str], int]
-) -> None:
-    minute = now.replace(second=0, microsecond=0)
-    rows = [
-        {
-            "minute": minute,
-            "workflow": workflow,
-            "channel": channel,
-            "provider": "",
-            "outcome": CANCELLED,
-            "count": count,
-        }
-        for (workflow, channel), count in sorted(counted.items())
-    ]
-    connection.execute(sa.insert(figure_deltas), rows)

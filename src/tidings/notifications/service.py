@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tidings.core.clock import Clock
+from tidings.core.delivery_news import DeliveryNews
 from tidings.core.errors import NotFound, StaleDefinitions, Unavailable
 from tidings.core.ids import Ids, event_key
 from tidings.core.logs import get_logger
@@ -36,6 +37,8 @@ _log = get_logger("notifications")
 _BATCH = 500
 #: seconds the bus may take to ring the channel workers; polling covers what it misses
 _RING_SECONDS = 1.0
+#: seconds for the last news when all ends
+_NEWS_SECONDS = 1.0
 
 Handler = Callable[[DueEvent, Catalog], EventPlan]
 """Plans the events of one type; pure, since it may be asked again for the same event."""
@@ -69,11 +72,18 @@ class NotificationService:
         self._ids = ids
         self._metrics = metrics
         self._closed = closed
-        self._cancelling = Cancelling(store, clock=clock)
         self._catalog: Catalog | None = None
         #: old versions that something waited in, by key and version
         self._old_versions: set[tuple[str, str]] = set()
         self._quiet_log = QuietLog("notifications")
+        self._news = DeliveryNews(
+            bus,
+            source=store.installation.source,
+            clock=clock,
+            ids=ids,
+            quiet_log=self._quiet_log,
+        )
+        self._cancelling = Cancelling(store, clock=clock, tell=self._news.tell)
 
     async def plan_due(
         self, handlers: Mapping[str, Handler] | None = None, *, tell: Tell = lambda _plan: None
@@ -162,6 +172,10 @@ class NotificationService:
     async def recent(self, limit: int = 20) -> Sequence[EventSummary]:
         """The events accepted last, newest first."""
         return await self._store.run(lambda connection: read_recent(connection, limit))
+
+    async def aclose(self) -> None:
+        """Publish what is still to be told, but not for long."""
+        await self._news.published(_NEWS_SECONDS)
 
     async def _waiting(
         self, runs: Sequence[ExplainedNotification]

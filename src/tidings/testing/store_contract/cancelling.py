@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
+from tidings.core.delivery_news import Told
 from tidings.core.errors import InvalidInput, NotFound, Unavailable
 from tidings.core.ids import derived
 from tidings.core.models import DeliveryState, Lane
@@ -28,6 +29,7 @@ from tidings.testing.store_contract.given import (
     claim,
     claim_one,
     figures,
+    nobody_hears,
     plan,
     row,
     rows,
@@ -68,9 +70,14 @@ class CancellingContract(StoreCase):
     """What calling off must do on every store."""
 
     @pytest.fixture
-    def cancelling(self, store: Store, clock: MovableClock) -> Cancelling:
+    def told(self) -> list[Told]:
+        """What was told of deliveries."""
+        return []
+
+    @pytest.fixture
+    def cancelling(self, store: Store, clock: MovableClock, told: list[Told]) -> Cancelling:
         """What is under test."""
-        return Cancelling(store, clock=clock)
+        return Cancelling(store, clock=clock, tell=told.extend)
 
     async def test_an_event_that_is_due_is_never_planned(
         self, store: Store, cancelling: Cancelling
@@ -119,6 +126,29 @@ class CancellingContract(StoreCase):
             "It was called off before it was sent.",
         )
         assert (await figures(store))["cancelled", "welcome", "email", ""] == 1
+
+    async def test_of_many_deliveries_those_that_ended_are_told_once(
+        self, store: Store, cancelling: Cancelling, told: list[Told]
+    ) -> None:
+        await add_user(store, "ada", "ada@example.com")
+        ids = [f"parcel-{number}" for number in range(5)]
+        events = [an_event(store, user_id="ada", id=each) for each in ids]
+        await store.accept([an_acceptance(each, cancel_key="order-1") for each in events])
+        await plan(store)
+        in_hand = {each.event.id for each in await claim(store, limit=2)}
+
+        for _ in range(2):
+            await cancelling.by(cancel_key="order-1")
+
+        assert sorted(each["event_id"] for each in told) == sorted(set(ids) - in_hand)
+        kept = {each["id"]: each for each in await rows(store, schema.deliveries)}
+        for each in told:
+            row = kept[each["delivery_id"]]
+            assert {name: each[name] for name in ("user_id", "workflow", "channel")} == {
+                name: row[name] for name in ("user_id", "workflow", "channel")
+            }
+            assert (each["state"], each["reason"]) == (row["state"], row["reason"])
+            assert row["state"] == "cancelled"
 
     async def test_what_is_being_sent_is_counted_and_gets_no_other_try(
         self, store: Store, cancelling: Cancelling
@@ -190,7 +220,9 @@ class CancellingContract(StoreCase):
     ) -> None:
         await add_user(store, "ada")
         await self._come(store, 250)
-        busy = Cancelling(_Meanwhile.of(store, lambda: self._come(store, 200)), clock=clock)
+        busy = Cancelling(
+            _Meanwhile.of(store, lambda: self._come(store, 200)), clock=clock, tell=nobody_hears
+        )
 
         cancelled = await busy.by(cancel_key="order-1")
 
@@ -202,7 +234,8 @@ class CancellingContract(StoreCase):
     ) -> None:
         await add_user(store, "ada")
         await self._come_either_way(store)
-        busy = Cancelling(_Meanwhile.of(store, lambda: self._come_either_way(store)), clock=clock)
+        meanwhile = _Meanwhile.of(store, lambda: self._come_either_way(store))
+        busy = Cancelling(meanwhile, clock=clock, tell=nobody_hears)
 
         cancelled = await busy.by(cancel_key="order-1")
 
@@ -214,7 +247,7 @@ class CancellingContract(StoreCase):
     ) -> None:
         await add_user(store, "ada")
         await self._come(store, 250)
-        broken = Cancelling(_Meanwhile.of(store, _break_off), clock=clock)
+        broken = Cancelling(_Meanwhile.of(store, _break_off), clock=clock, tell=nobody_hears)
 
         with pytest.raises(Unavailable):
             await broken.by(cancel_key="order-1")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from tidings.core.delivery_news import Told
 from tidings.core.ids import Ids, derived
 from tidings.core.models import USER_CHANNEL, Decision, Event, Lane, NotificationState, Verdict
 from tidings.core.ports import Store
@@ -257,6 +258,10 @@ def noting(heard: list[Due], decide: Callable[[Due], Made]) -> Callable[[Due], M
         return decide(due)
 
     return note
+
+
+def nobody_hears(_told: Sequence[Told]) -> None:
+    """News that is of no interest."""
 
 
 def told(error: BaseException) -> str:

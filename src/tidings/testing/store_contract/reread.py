@@ -12,6 +12,7 @@ from tidings.testing.store_contract.given import (
     claim,
     claim_one,
     delete_users,
+    nobody_hears,
 )
 from tidings.testing.store_contract.settle import sent, to_retry
 from tidings.users.people import Preference
@@ -47,7 +48,7 @@ class RereadContract(StoreCase):
     ) -> None:
         event = await add_delivery(store)
         claimed = await claim_one(store)
-        await Cancelling(store, clock=clock).by(event_id=event.id)
+        await Cancelling(store, clock=clock, tell=nobody_hears).by(event_id=event.id)
 
         (again,) = await store.reread([claimed])
 
@@ -87,7 +88,7 @@ class RereadContract(StoreCase):
         events = [await add_delivery(store) for _ in range(3)]
         by_event = {each.event.id: each for each in await claim(store)}
         first, second, third = (by_event[event.id] for event in events)
-        await Cancelling(store, clock=clock).by(event_id=second.event.id)
+        await Cancelling(store, clock=clock, tell=nobody_hears).by(event_id=second.event.id)
         await store.settle([await sent(store, third)])
 
         again = await store.reread([third, second, first])
