@@ -15,6 +15,7 @@ from tidings.api.problems import install_problems
 from tidings.api.server import origin
 from tidings.core.errors import ConfigurationError
 from tidings.core.process import run_until_signal
+from tidings.delivery.receipts_api import receipts_router
 from tidings.inbox.api import inbox_router
 from tidings.lazy_app import LazyApp
 from tidings.notifications.api import notifications_router
@@ -77,6 +78,7 @@ def _notifications(system: System) -> Sequence[APIRouter]:
         timeline_router(notifications),
         cancel_router(notifications),
         dead_letters_router(system.dead_letters),
+        receipts_router(system.delivery),
     ]
 
 

@@ -17,6 +17,7 @@ from tidings.core.loops import pause
 from tidings.core.models import UNDER_WAY, USER_CHANNEL, EventState
 from tidings.core.ports import Worker
 from tidings.core.process import run_until_signal
+from tidings.delivery.confirming import Confirmed
 from tidings.inbox.service import InboxService
 from tidings.main import create_app
 from tidings.notification_worker import NotificationWorker
@@ -203,6 +204,13 @@ class NotificationSystem:
         return await self.services.notifications.cancel(
             cancel_key=cancel_key, event_id=event_id, notification_id=notification_id
         )
+
+    async def confirm(self, provider: str, provider_ids: Sequence[str]) -> Confirmed:
+        """What an integration's vendor took under these ids was delivered; once is enough.
+
+        What is unknown may just have been sent: ask again for that. Raises InvalidInput.
+        """
+        return await self.services.delivery.confirm(provider, provider_ids)
 
     async def explain(self, event_id: str) -> Explanation:
         """An event with all it led to, and why. Raises NotFound."""

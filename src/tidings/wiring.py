@@ -150,7 +150,7 @@ async def _build(
             stopping=stopping,
         )
     )
-    for telling in (system.intake, system.notifications):
+    for telling in (system.intake, system.notifications, system.delivery):
         stack.push_async_callback(telling.aclose)
     return system
 

@@ -70,6 +70,24 @@ async def test_what_was_asked_for_can_be_called_off(fleet: Fleet) -> None:
     assert tidings("cancel", "--event", "unheard-of", "--url", fleet.url).returncode == 1
 
 
+async def test_what_a_vendor_delivered_is_confirmed(fleet: Fleet) -> None:
+    async with AsyncClient(fleet.url) as client:
+        registered = await client.register("ida@example.com")
+        ((sent,),) = [
+            each["deliveries"] for each in (await client.settled(registered))["notifications"]
+        ]
+
+        confirmed = await client.confirm("console", [sent["id"], "unheard-of"])
+
+        assert confirmed == {"delivered": [sent["id"]], "unknown": ["unheard-of"]}
+        ((delivered,),) = [
+            each["deliveries"] for each in (await client.explain(registered))["notifications"]
+        ]
+        assert delivered["state"] == "delivered"
+        with pytest.raises(InvalidInput):
+            await client.confirm("console", [])
+
+
 async def test_an_address_is_put_on_the_list_and_taken_off_again(fleet: Fleet) -> None:
     async with AsyncClient(fleet.url) as client:
         kept = await client.suppressions.put("email", "Hal@example.com", reason="complaint")

@@ -21,6 +21,7 @@ from tidings.core.errors import OutcomeUnknown, TransientError
 from tidings.core.integrations import Integration, Limits
 from tidings.core.ports import Store
 from tidings.core.work import ClaimRequest, ClaimResult
+from tidings.delivery.confirming import Confirmed
 from tidings.store import schema
 from tidings.testing.fake_system import FakeSystem
 
@@ -288,11 +289,11 @@ async def test_what_is_confirmed_is_delivered_and_speaks_for_the_vendor(
     service = office.service(integrations=[vendor.named("good", limits=limits)])
     await office.plan_welcomes(8)
     await service.work()
-    at = office.clock.now()
-    for message in vendor.messages:
-        assert await service.confirm("good", message.id, at)
-    assert await service.confirm("good", vendor.messages[0].id, at)
-    assert not await service.confirm("other", vendor.messages[0].id, at)
+    ids = tuple(message.id for message in vendor.messages)
+
+    assert await service.confirm("other", ids) == Confirmed(delivered=(), unknown=ids)
+    for _ in range(2):
+        assert await service.confirm("good", ids) == Confirmed(delivered=ids, unknown=())
 
     office.clock.advance(seconds=61)
     await service.work()

@@ -1,7 +1,6 @@
 """How PostgreSQL finds the one delivery that a receipt names among many."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -10,7 +9,7 @@ from tests.system.test_dead_letter_plans import explained, indexes, looked_at
 from tests.system.test_postgres_plans import GROW, WAITING
 from tidings.core.clock import SystemClock
 from tidings.store.postgres import PostgresStore
-from tidings.store.receipts import confirmed, states_named
+from tidings.store.receipts import confirm, taken_under
 
 SENT = "UPDATE deliveries SET state = 'sent', due_at = NULL, provider_id = 'id-' || id"
 
@@ -34,8 +33,10 @@ async def test_a_receipt_leads_to_its_delivery_by_an_index(store: PostgresStore)
         lambda to: to.scalar(sa.text("SELECT min(provider_id) FROM deliveries"))
     )
 
-    plan = await store.run(lambda to: explained(to, states_named("smtp", named)))
+    plan = await store.run(lambda to: explained(to, taken_under("smtp", [named, "other"])))
 
-    assert indexes(plan) == {"deliveries_provider_id"}
-    assert looked_at(plan) == 1
-    assert await store.run(lambda to: confirmed(to, "smtp", named, datetime.now(UTC)))
+    assert indexes(plan) == {"deliveries_provider_id", "events_pkey"}
+    assert looked_at(plan) == 2
+    now = await store.now()
+    confirmation = await store.run(lambda to: confirm(to, "smtp", [named, "other"], now))
+    assert confirmation.known == {named}

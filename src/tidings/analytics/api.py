@@ -18,8 +18,12 @@ class FiguresOut(pydantic.BaseModel):
     """How often each thing happened."""
 
     registrations: int = pydantic.Field(description="Users registered for the first time.")
-    sent: int = pydantic.Field(description="Deliveries a provider took.")
-    delivered: int = pydantic.Field(description="Deliveries confirmed by the recipient's side.")
+    sent: int = pydantic.Field(
+        description="Deliveries a provider took, whether they were confirmed later or not."
+    )
+    delivered: int = pydantic.Field(
+        description="Deliveries confirmed by the recipient's side, counted when they were."
+    )
     failed: int = pydantic.Field(description="Deliveries given up.")
     retried: int = pydantic.Field(description="Provider calls that failed and are tried again.")
     suppressed: int = pydantic.Field(

@@ -27,7 +27,7 @@ class Figures:
     registrations: int = 0
     #: deliveries a provider took
     sent: int = 0
-    #: deliveries the recipient's side confirmed
+    #: of those, whenever they were sent, the ones that the recipient's side confirmed
     delivered: int = 0
     #: deliveries given up
     failed: int = 0
@@ -117,7 +117,7 @@ def in_words(figures: Figures) -> str:
         f"{figures.sent} sent",
         f"{figures.failed} failed",
     ]
-    rest = ("retried", "suppressed", "skipped", "expired", "cancelled", "held")
+    rest = ("delivered", "retried", "suppressed", "skipped", "expired", "cancelled", "held")
     words += [f"{count} {name}" for name in rest if (count := getattr(figures, name))]
     return ", ".join(words)
 

@@ -16,11 +16,12 @@ READING = frozenset({"GET", "HEAD"})
 _SEARCHES = frozenset({"/outbox", "/dead-letters", "/v1/suppressions/find"})
 #: where a page changes something by itself, so that its reader's session must do
 _PAGE_ACTIONS = "/dead-letters/"
-#: what an application needs: to say what happened, and to whom
+#: what an application needs: to say what happened, and to whom, and what came of it
 _TRIGGERING = (
     ("POST", "/v1/events"),
     ("POST", "/v1/messages"),
     ("POST", "/v1/cancellations"),
+    ("POST", "/v1/receipts"),
     ("POST", "/v1/users/"),
     ("PUT", "/v1/users/"),
     ("PUT", "/v1/suppressions"),

@@ -135,6 +135,13 @@ class Cancelled(TypedDict):
     under_way: int
 
 
+class Confirmed(TypedDict):
+    """What became of a provider's ids: each is in one of the two, once, in the order they came."""
+
+    delivered: list[str]
+    unknown: list[str]
+
+
 class User(TypedDict):
     """A user as stored, the address in its normal form."""
 

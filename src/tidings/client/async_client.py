@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, NotificationTimeline
+from tidings.client.answers import (
+    BulkItem,
+    Cancelled,
+    Confirmed,
+    EventItem,
+    Explanation,
+    NotificationTimeline,
+)
 from tidings.client.dead_letters import DeadLetters
 from tidings.client.problems import part_of
 from tidings.client.resources import Feed, Keys, Templates, Users, Workflows
@@ -137,6 +144,15 @@ class AsyncClient:
             path_of("cancellations"), named, harmless=True
         )
         return cancelled
+
+    async def confirm(self, provider: str, provider_ids: Sequence[str]) -> Confirmed:
+        """What an integration's vendor took under these ids was delivered; once is enough.
+
+        What is unknown may just have been sent: ask again for that. Raises InvalidInput.
+        """
+        body = {"provider": provider, "provider_ids": list(provider_ids)}
+        confirmed: Confirmed = await self._transport.post(path_of("receipts"), body, harmless=True)
+        return confirmed
 
     async def explain(self, event_id: str) -> Explanation:
         """An event with all it led to, and why. Raises NotFound."""

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from tidings.client.answers import BulkItem, Cancelled, EventItem, Explanation, NotificationTimeline
+from tidings.client.answers import (
+    BulkItem,
+    Cancelled,
+    Confirmed,
+    EventItem,
+    Explanation,
+    NotificationTimeline,
+)
 from tidings.client.async_client import AsyncClient
 from tidings.client.loop_thread import LoopThread
 from tidings.client.suppressions import SyncSuppressions
@@ -140,6 +147,13 @@ class Client:
                 cancel_key=cancel_key, event_id=event_id, notification_id=notification_id
             )
         )
+
+    def confirm(self, provider: str, provider_ids: Sequence[str]) -> Confirmed:
+        """What an integration's vendor took under these ids was delivered; once is enough.
+
+        What is unknown may just have been sent: ask again for that. Raises InvalidInput.
+        """
+        return self._thread.wait_for(self._client.confirm(provider, provider_ids))
 
     def explain(self, event_id: str) -> Explanation:
         """An event with all it led to, and why. Raises NotFound."""

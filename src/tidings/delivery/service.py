@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
 from tidings.core.bell import Bell
@@ -17,6 +16,7 @@ from tidings.core.ports import EventBus, RetryPolicy, SharedState, Store
 from tidings.core.quiet_log import QuietLog
 from tidings.delivery.building import Workshop
 from tidings.delivery.channel import Channel
+from tidings.delivery.confirming import Confirmed, Confirming
 from tidings.delivery.courier import Templates
 from tidings.delivery.ends import Ends
 from tidings.delivery.hold import Hold
@@ -24,7 +24,6 @@ from tidings.delivery.news import News
 from tidings.delivery.pace import USUAL_PACE, Pace
 from tidings.delivery.pauses import Pauses
 from tidings.delivery.settler import RejectAddress, Settler
-from tidings.store.receipts import confirmed
 
 #: seconds for a claim under way when the worker is to stop, and for the last news
 _CLAIM_SECONDS: Final = 0.5
@@ -72,6 +71,7 @@ class DeliveryService:
             ids=ids,
             quiet_log=self._quiet_log,
         )
+        self._confirming = Confirming(store, tell=self._bus_news.tell)
         self._news = News(self._bus_news, ends=Ends(metrics, clock=clock))
         self._hold = Hold(
             store=store,
@@ -148,15 +148,16 @@ class DeliveryService:
         await self._bus_news.published()
         return handled
 
-    async def confirm(self, provider: str, provider_id: str, at: datetime) -> bool:
-        """A vendor says that what it took was delivered; whether that was ours.
+    async def confirm(self, provider: str, provider_ids: Sequence[str]) -> Confirmed:
+        """What an integration's vendor took under these ids was delivered. Raises InvalidInput.
 
-        What was sent is delivered from then on; a repeat or a late word changes nothing. Raises
-        Unavailable.
+        A repeat changes nothing. What is unknown may just have been sent: ask again for that.
         """
-        return await self._store.run(
-            lambda connection: confirmed(connection, provider, provider_id, at)
-        )
+        return await self._confirming.by(provider, provider_ids)
+
+    async def aclose(self) -> None:
+        """Publish what is still to be told, but not for long."""
+        await self._bus_news.published(_NEWS_SECONDS)
 
     def _chosen(self, channels: Sequence[str] | None) -> Sequence[Channel]:
         for channel in channels or ():

@@ -52,6 +52,12 @@ def test_what_is_planned_and_still_under_way_is_no_figure() -> None:
     assert summary.totals == Figures()
 
 
+def test_what_was_confirmed_is_said_beside_what_was_sent() -> None:
+    figures = Figures(sent=3, delivered=2)
+
+    assert in_words(figures) == "0 registrations, 3 sent, 0 failed, 2 delivered"
+
+
 def test_figures_are_said_in_words_and_zeros_of_lesser_ones_left_out() -> None:
     assert in_words(Figures(registrations=1)) == "1 registration, 0 sent, 0 failed"
     assert (

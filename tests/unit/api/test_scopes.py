@@ -18,6 +18,7 @@ def test_what_is_public_by_nature_needs_no_scope(path: str) -> None:
         ("PUT", "/v1/users/ann"),
         ("PUT", "/v1/users/ann/preferences"),
         ("POST", "/v1/cancellations"),
+        ("POST", "/v1/receipts"),
         ("PUT", "/v1/suppressions"),
     ],
 )

@@ -97,7 +97,16 @@ def test_both_clients_have_the_same_resources() -> None:
         (
             AsyncClient,
             NotificationSystem,
-            {"trigger", "register", "send", "cancel", "explain", "timeline", "settled"},
+            {
+                "trigger",
+                "register",
+                "send",
+                "cancel",
+                "confirm",
+                "explain",
+                "timeline",
+                "settled",
+            },
         ),
         (Users, UserService, {"put", "get", "preferences", "set_preferences"}),
         (Suppressions, SuppressionService, {"put", "find", "get", "list", "lift"}),

@@ -4,7 +4,8 @@ import sqlalchemy as sa
 
 from tidings.store.schema.types import UtcDateTime, metadata
 
-#: outcome: registered · planned · skipped (by planning) · a delivery's end state (by settling)
+#: outcome: registered · planned · skipped (by planning) · a delivery's end state (by settling,
+#: calling off, confirming)
 figure_deltas = sa.Table(
     "figure_deltas",
     metadata,

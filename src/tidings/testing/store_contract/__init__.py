@@ -19,6 +19,7 @@ _TOPICS = (
     "called_off",
     "cancelling",
     "claim",
+    "confirming",
     "dead_letters",
     "durability",
     "expire",

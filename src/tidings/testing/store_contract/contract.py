@@ -4,6 +4,7 @@ from tidings.testing.store_contract.accept import AcceptContract
 from tidings.testing.store_contract.called_off import CalledOffContract
 from tidings.testing.store_contract.cancelling import CancellingContract
 from tidings.testing.store_contract.claim import ClaimContract, LapseContract
+from tidings.testing.store_contract.confirming import ConfirmingContract
 from tidings.testing.store_contract.dead_letters import DeadLetterContract
 from tidings.testing.store_contract.durability import DurabilityContract
 from tidings.testing.store_contract.expire import ExpireContract
@@ -39,6 +40,7 @@ class StoreContract(
     RereadContract,
     CalledOffContract,
     CancellingContract,
+    ConfirmingContract,
     FenceContract,
     FoldContract,
     SuppressingContract,
