@@ -8,7 +8,8 @@ import httpx2
 import pytest
 
 from tidings import Email, Workflow
-from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL
+from tidings.core.errors import TransientError
+from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL, Event
 from tidings.delivery.confirming import Confirmed
 from tidings.main import create_app
 from tidings.testing.fake_system import FakeSystem
@@ -74,6 +75,29 @@ async def test_a_bus_that_hangs_delays_no_confirmation(
         confirmed = await tidings.confirm("recording", ["recorded-1"])
 
     assert confirmed.delivered == ("recorded-1",)
+
+
+async def test_what_is_still_to_be_told_is_published_before_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    published: list[str] = []
+
+    async def publish_slowly(_bus_channel: str, event: Event) -> None:
+        await asyncio.sleep(0.05)
+        published.extend(outcome["state"] for outcome in event.data["outcomes"])
+
+    async with FakeSystem(workflows=[ORDER]) as tidings:
+        await tidings.users.put("ann", email="ann@example.com")
+        await tidings.trigger("ORDERED", "ann")
+        await tidings.settle()
+        tidings.provider.script([TransientError("busy")])
+        busy = await tidings.trigger("ORDERED", "ann")
+        await tidings.settle()
+        monkeypatch.setattr(tidings.services.bus, "publish", publish_slowly)
+        await tidings.confirm("recording", ["recorded-1"])
+        await tidings.cancel(event_id=busy)
+
+    assert sorted(published) == ["cancelled", "delivered"]
 
 
 @pytest.mark.parametrize(
