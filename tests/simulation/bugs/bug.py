@@ -8,6 +8,7 @@ import pytest
 
 STORE = "tests/contract/test_store.py::TestSqliteStore::"
 OUTAGES = "tests/system/test_delivery_outages.py::"
+LEASES = "tests/system/test_delivery_leases.py::"
 UNKNOWN = "tests/system/test_unknown_outcomes.py::"
 DELIVERY = "tests/system/test_delivery.py::"
 

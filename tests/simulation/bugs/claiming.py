@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.bugs.bug import OUTAGES, STORE, Bug, replaced, reworded
+from tests.simulation.bugs.bug import LEASES, STORE, Bug, replaced, reworded
 from tidings.core.work import Claimed
 from tidings.delivery import courier
 from tidings.delivery.hold import Hold
@@ -62,13 +62,13 @@ BUGS = (
         name="the worker does not beat",
         seed=4,
         plant=replaced(Hold, "_beat", _no_beat),
-        test=f"{OUTAGES}test_what_is_in_hand_is_beaten_for",
+        test=f"{LEASES}test_what_is_in_hand_is_beaten_for",
     ),
     Bug(
         name="a call begins though the lease is over",
         seed=209,
         plant=replaced(Hold, "current", _as_claimed),
-        test=f"{OUTAGES}test_what_was_claimed_too_slowly_is_given_back_and_not_called",
+        test=f"{LEASES}test_what_was_claimed_too_slowly_is_given_back_and_not_called",
     ),
     Bug(
         name="a claim is sent without a re-check",

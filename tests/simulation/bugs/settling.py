@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tests.simulation.bugs.bug import DELIVERY, OUTAGES, STORE, UNKNOWN, Bug, replaced, reworded
+from tests.simulation.bugs.bug import (
+    DELIVERY,
+    LEASES,
+    OUTAGES,
+    STORE,
+    UNKNOWN,
+    Bug,
+    replaced,
+    reworded,
+)
 from tidings.core.errors import DeliveryError, Unavailable
 from tidings.core.models import Content, DeliveryState, Message, Receipt
 from tidings.core.work import Claimed, Outcome, Settled
@@ -134,20 +143,20 @@ BUGS = (
             "WHERE value->>12 IS NOT NULL",
             "WHERE value->>12 IS NOT NULL AND value->>19",
         ),
-        test=f"{OUTAGES}test_a_late_outcome_is_kept_as_an_attempt_and_overwrites_nothing",
+        test=f"{LEASES}test_a_late_outcome_is_kept_as_an_attempt_and_overwrites_nothing",
     ),
     Bug(
         name="an outcome is settled under the epoch that a claim of our own overtook",
         seed=None,
         unseen="a worker beats before it claims, so it overtakes itself only if clocks are moved",
         plant=replaced(UnderWay, "_settle_as_newest", _settle_as_it_was),
-        test=f"{OUTAGES}test_a_claim_that_overtakes_our_own_starts_no_second_call",
+        test=f"{LEASES}test_a_claim_that_overtakes_our_own_starts_no_second_call",
     ),
     Bug(
         name="an outcome that counted is told again under the next claim",
         seed=198,
         plant=replaced(UnderWay, "_settle_as_newest", _settle_as_if_it_never_counted),
-        test=f"{OUTAGES}test_an_outcome_that_counted_is_not_told_again_under_a_claim_of_our_own",
+        test=f"{LEASES}test_an_outcome_that_counted_is_not_told_again_under_a_claim_of_our_own",
     ),
     Bug(
         name="a message has another id with each attempt",
