@@ -1,15 +1,19 @@
 """`TIDINGS_EMAIL_PROVIDER=http` from the event to the endpoint, and what its answers lead to."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.servers.http import HttpEndpoint, answer, hang_up
-from tests.system.post_office import PostOffice, open_post_office
+from tests.system.post_office import PostOffice, open_post_office, plan_more
+from tests.system.vendors import Vendor
 from tidings import NotificationSystem
-from tidings.channels.http.http import HttpProvider
+from tidings.channels.http.http import CheckingHttpProvider, HttpProvider
 from tidings.channels.http.options import HttpOptions
 from tidings.core.errors import ConfigurationError
+from tidings.core.integrations import Integration
+from tidings.delivery.gate.breaker import IN_ROW
 from tidings.store import schema
 
 
@@ -130,6 +134,50 @@ async def test_a_lost_answer_is_unknown_and_the_repeat_bears_the_same_key(
     outcomes = [attempt["outcome"] for attempt in await office.rows(schema.attempts)]
     assert outcomes == ["unknown", "sent"]
     assert len({request.headers["idempotency-key"] for request in endpoint.requests}) == 1
+
+
+@pytest.mark.parametrize(("on_unknown", "states"), [("check", ["sent"]), ("hold", ["held"])])
+async def test_what_is_still_at_work_at_one_endpoint_goes_to_no_other(
+    office: PostOffice, endpoint: HttpEndpoint, on_unknown: str, states: list[str]
+) -> None:
+    nothing, at_work = answer(404, {"reason": "not taken"}), answer(409, {"reason": "at work"})
+    endpoint.script = [hang_up, nothing, at_work] if on_unknown == "check" else [at_work]
+    endpoint.script.append(answer(200, {"id": "E7"}))
+    options, other = HttpOptions(url=endpoint.url), Vendor()
+    first = CheckingHttpProvider(options, check_url=endpoint.check_url, clock=office.clock)
+    integrations = [Integration(name="first", provider=first), other.named("other")]
+    service = office.service(integrations=integrations)
+    await office.plan_welcomes()
+    await office.change(policy={"on_unknown": on_unknown})
+
+    for _ in range(8):
+        await service.work()
+        office.clock.advance(seconds=5)
+    await first.aclose()
+
+    assert other.calls == []
+    assert await office.states() == states
+
+
+async def test_what_is_still_at_work_opens_no_breaker_and_waits_as_long_as_it_was_told(
+    office: PostOffice, endpoint: HttpEndpoint, http: HttpProvider
+) -> None:
+    endpoint.script = [answer(409, Retry_After="60")] * IN_ROW
+    await office.plan_welcomes(IN_ROW)
+    service = office.service(provider=http)
+
+    await service.work()
+    await plan_more(office, 1)
+    await service.work()
+    at_once = Counter(await office.states())
+    office.clock.advance(seconds=55)
+    early = await service.work()
+    office.clock.advance(seconds=5)
+    await service.work()
+
+    assert at_once == {"pending": IN_ROW, "sent": 1}
+    assert early == 0
+    assert await office.states() == ["sent"] * (IN_ROW + 1)
 
 
 async def test_many_go_out_at_once(

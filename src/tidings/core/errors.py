@@ -119,9 +119,13 @@ class AddressRejected(PermanentError):
 class OutcomeUnknown(DeliveryError):
     """The message left us and no answer came: it may or may not have been taken.
 
-    `retry_after` is what somebody on the way asked for, a gateway perhaps.
+    `retry_after` is what somebody on the way asked for, a gateway perhaps. `own` where it says
+    nothing of how the integration fares: an earlier call of this message is still at work there.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, own: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.own = own

@@ -91,6 +91,4 @@ class Watch:
 
 
 def _counts_against_it(error: DeliveryError) -> bool:
-    if isinstance(error, TransientError):
-        return not error.own
-    return isinstance(error, OutcomeUnknown)
+    return isinstance(error, TransientError | OutcomeUnknown) and not error.own

@@ -35,8 +35,8 @@ class Refusal:
     retry_after: float | None
 
 
-def _later(refusal: Refusal, *, own: bool = False) -> DeliveryError:
-    return TransientError(refusal.words, retry_after=refusal.retry_after, own=own)
+def _later(refusal: Refusal) -> DeliveryError:
+    return TransientError(refusal.words, retry_after=refusal.retry_after)
 
 
 def _mend(option: str, refusal: Refusal) -> DeliveryError:
@@ -53,8 +53,8 @@ def _never(refusal: Refusal) -> DeliveryError:
     return PermanentError(refusal.words)
 
 
-def _unknown(refusal: Refusal) -> DeliveryError:
-    return OutcomeUnknown(refusal.words, retry_after=refusal.retry_after)
+def _unknown(refusal: Refusal, *, own: bool = False) -> DeliveryError:
+    return OutcomeUnknown(refusal.words, retry_after=refusal.retry_after, own=own)
 
 
 #: status → what to raise; the first row that fits counts
@@ -63,7 +63,7 @@ ANSWERS: tuple[tuple[str, Callable[[Refusal], DeliveryError]], ...] = (
     (r"401|403|407", partial(_mend, "TOKEN")),  # ours to mend, then it works
     (r"404|405|421", partial(_mend, "URL")),
     (r"402|408|425|429", _later),
-    (r"409", partial(_later, own=True)),  # an earlier attempt under the same key is at work
+    (r"409", partial(_unknown, own=True)),  # an earlier call of it is at work, and may be taken
     (r"410", _gone),
     (r"4\d\d", _never),
     (r"502|504", _unknown),  # a gateway passed it on, perhaps, and heard nothing

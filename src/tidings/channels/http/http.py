@@ -6,7 +6,7 @@ What becomes of a message, by how its call ended:
     2xx, whatever becomes of the body           sent
     3xx, 401, 403, 404, 405, 407, 421           TransientError, which names the setting to mend
     402, 408, 425, 429, 5xx                     TransientError, not before its Retry-After
-    409                                         the same, `own`: the first attempt is still at work
+    409                                         OutcomeUnknown, `own`: an earlier call is at work
     410 with a reason                           AddressRejected; without one: check the URL
     any other 4xx (400, 413, 422, …)            PermanentError
     502, 504, a code that is none               OutcomeUnknown: a gateway heard nothing either
@@ -91,8 +91,7 @@ class HttpProvider:
 
     def _complain(self, error: TransientError) -> None:
         """Not for each message: its own line repeats the reason anyway."""
-        if not error.own:
-            self._quiet_log.warning("the HTTP endpoint does not take messages", reason=str(error))
+        self._quiet_log.warning("the HTTP endpoint does not take messages", reason=str(error))
 
 
 class CheckingHttpProvider(HttpProvider):
