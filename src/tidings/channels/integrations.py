@@ -1,11 +1,12 @@
 """Makes a channel's integrations of what the settings say of them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Annotated
 
 from limits import parse_many
 
+from tidings.channels.naming import Named, naming
 from tidings.channels.options import read_options
 from tidings.channels.registry import ProviderPorts, load_checkup, load_provider
 from tidings.core.checkup import Finding
@@ -37,11 +38,9 @@ def load_integration(
 ) -> Integration:
     """Build it of its options. Raises ConfigurationError naming the variable and the fix."""
     limits = read_limits(spec, options)
-    with_its_names = _naming(spec)
-    try:
+    ports = replace(ports, named=_named(spec))
+    with naming(ports.named):
         provider = load_provider(spec.provider, _rest(options), ports, setting=setting)
-    except ConfigurationError as error:
-        raise ConfigurationError(with_its_names(str(error))) from error
     return Integration(name=spec.name, provider=provider, limits=limits, weight=spec.weight)
 
 
@@ -50,10 +49,10 @@ async def check_up(spec: IntegrationSpec, options: Options) -> Sequence[Finding]
     check = load_checkup(spec.provider)
     if check is None:
         return []
-    try:
-        return await check(_rest(options))
-    except ConfigurationError as error:
-        raise ConfigurationError(_naming(spec)(str(error))) from error
+    named = _named(spec)
+    with naming(named):
+        findings = await check(_rest(options))
+    return [replace(each, found=named(each.found), remedy=named(each.remedy)) for each in findings]
 
 
 def read_limits(spec: IntegrationSpec, options: Options) -> Limits:
@@ -91,7 +90,7 @@ def _rest(options: Options) -> Options:
     return {name: value for name, value in options.items() if name not in _ENGINE}
 
 
-def _naming(spec: IntegrationSpec) -> Callable[[str], str]:
+def _named(spec: IntegrationSpec) -> Named:
     """A provider names its own variables in its errors; the operator has set the integration's."""
     return lambda text: text.replace(_prefix(spec.provider), _prefix(spec.name))
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 
+from tidings.channels.naming import Named
 from tidings.core.checkup import Finding
 from tidings.core.clock import Clock, SystemClock
 from tidings.core.errors import ConfigurationError
@@ -25,6 +26,8 @@ class ProviderPorts:
     #: the sender of e-mail: `Shop <news@shop.example>` or the bare address
     email_from: str
     clock: Clock = field(default_factory=SystemClock)
+    #: for what a provider says once it runs; the errors of `build` are renamed anyway
+    named: Named = str
 
 
 Build = Callable[[Mapping[str, str], ProviderPorts], Provider]

@@ -1,15 +1,21 @@
 """Integrations made of their options: the engine's part, and what the provider sees."""
 
 import pytest
+import structlog
 
+from tests.servers.http import HttpEndpoint, answer
+from tests.servers.ports import free_port
 from tests.unit.channels.test_registry import PORTS
 from tidings.channels.email.smtp import SmtpProvider
 from tidings.channels.integrations import check_up, load_integration, read_limits
-from tidings.core.errors import ConfigurationError
+from tidings.core.errors import ConfigurationError, TransientError
 from tidings.core.integrations import UNLIMITED, IntegrationSpec, Limits
+from tidings.core.models import Content, Message
+from tidings.core.ports import CheckingProvider
 
 EAST = IntegrationSpec(name="east", provider="smtp", weight=80)
 SETTING = "TIDINGS_EMAIL_PROVIDER"
+MESSAGE = Message(id="m1", channel="email", address="a@example.com", content=Content(text="Hi"))
 
 
 def test_the_provider_sees_its_own_options_alone() -> None:
@@ -63,3 +69,43 @@ async def test_checks_name_the_variable_that_was_set() -> None:
         await check_up(EAST, {"rate": "10/second"})
 
     assert await check_up(IntegrationSpec(name="c", provider="console"), {}) == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "options"),
+    [
+        ("smtp", {"host": "127.0.0.1", "port": "{port}"}),
+        ("http", {"url": "http://127.0.0.1:{port}/"}),
+    ],
+)
+async def test_what_does_not_work_names_the_variable_that_was_set(
+    provider: str, options: dict[str, str]
+) -> None:
+    west, port = IntegrationSpec(name="west", provider=provider), free_port()
+    options = {name: value.format(port=port) for name, value in options.items()}
+    integration = load_integration(west, options, PORTS, setting=SETTING)
+
+    with structlog.testing.capture_logs() as lines, pytest.raises(TransientError) as refusal:
+        await integration.provider.send(MESSAGE)
+    (finding,) = await check_up(west, options)
+    await integration.provider.aclose()
+
+    for said in (str(refusal.value), lines[0]["reason"], finding.remedy):
+        assert "TIDINGS_WEST_" in said
+        assert f"TIDINGS_{provider.upper()}_" not in said
+
+
+async def test_what_an_endpoint_answers_names_the_variable_that_was_set() -> None:
+    async with HttpEndpoint([answer(401, Retry_After="7"), answer(404)]).serving() as endpoint:
+        options = {"url": endpoint.url, "check_url": endpoint.check_url}
+        west = IntegrationSpec(name="west", provider="http")
+        provider = load_integration(west, options, PORTS, setting=SETTING).provider
+        assert isinstance(provider, CheckingProvider)
+
+        with pytest.raises(TransientError, match="check TIDINGS_WEST_TOKEN") as refusal:
+            await provider.send(MESSAGE)
+        with pytest.raises(TransientError, match="check TIDINGS_WEST_CHECK_URL"):
+            await provider.find(MESSAGE)
+        await provider.aclose()
+
+    assert refusal.value.retry_after == 7

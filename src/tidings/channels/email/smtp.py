@@ -22,6 +22,7 @@ from tidings.channels.email.smtp_options import PREFIX, SmtpOptions
 from tidings.channels.email.smtp_pool import SmtpPool
 from tidings.channels.email.smtp_replies import queue_id
 from tidings.channels.email.smtp_session import Envelope, SmtpSession
+from tidings.channels.naming import Named, naming
 from tidings.channels.options import read_options
 from tidings.channels.registry import ProviderPorts
 from tidings.channels.tls import context
@@ -37,12 +38,19 @@ class SmtpProvider:
     """Sends mails over a pool of connections."""
 
     def __init__(
-        self, options: SmtpOptions, *, sender: Mailbox, context: ssl.SSLContext, clock: Clock
+        self,
+        options: SmtpOptions,
+        *,
+        sender: Mailbox,
+        context: ssl.SSLContext,
+        clock: Clock,
+        named: Named = str,
     ) -> None:
         self._options = options
         self._sender = sender
         self._context = context
         self._clock = clock
+        self._named = named
         self._pool = SmtpPool(self._open, size=options.connections)
         self._complained = False
 
@@ -75,9 +83,10 @@ class SmtpProvider:
 
     async def _open(self, deadline: float) -> SmtpSession:
         try:
-            session = await SmtpSession.open(
-                self._options, context=self._context, deadline=deadline
-            )
+            with naming(self._named):
+                session = await SmtpSession.open(
+                    self._options, context=self._context, deadline=deadline
+                )
         except TransientError as error:
             self._complain(error)
             raise
@@ -99,4 +108,5 @@ def build(options: Mapping[str, str], ports: ProviderPorts) -> SmtpProvider:
         sender=sender(ports.email_from),
         context=context(chosen.ca_file, setting=f"{PREFIX}CA_FILE"),
         clock=ports.clock,
+        named=ports.named,
     )

@@ -24,6 +24,7 @@ import orjson
 from tidings.channels.email.addresses import recipient
 from tidings.channels.http.answers import error_for, id_in, object_in
 from tidings.channels.http.options import PREFIX, HttpOptions
+from tidings.channels.naming import Named, naming
 from tidings.channels.options import read_options
 from tidings.channels.registry import ProviderPorts
 from tidings.channels.tls import context
@@ -41,9 +42,10 @@ _ANSWER_LIMIT = 64 * 1024
 class HttpProvider:
     """Posts messages over kept connections, each under its id as the `Idempotency-Key`."""
 
-    def __init__(self, options: HttpOptions, *, clock: Clock) -> None:
+    def __init__(self, options: HttpOptions, *, clock: Clock, named: Named = str) -> None:
         self._options = options
         self._clock = clock
+        self._named = named
         self._http = HttpClient(
             timeout=options.timeout,
             connections=options.connections,
@@ -60,21 +62,24 @@ class HttpProvider:
 
     async def send(self, message: Message) -> Receipt:
         """Post one message. Raises DeliveryError as drawn above."""
-        body = _json(message)
-        headers = {**self._headers, "Idempotency-Key": message.id}
         try:
-            answer = await self._call("POST", self._options.url, "URL", headers, body)
-            if not 200 <= answer.status < 300:
-                hidden = message.address, self._options.token
-                raise error_for(answer, now=self._clock.now(), hidden=hidden)
-        except TransientError as error:
-            self._complain(error)
+            with naming(self._named):
+                return await self._posted(message)
+        except TransientError as error:  # not for each message: its own line repeats the reason
+            self._quiet_log.warning("the HTTP endpoint does not take messages", reason=str(error))
             raise
-        return Receipt(provider_id=id_in(object_in(answer)))
 
     async def aclose(self) -> None:
         """Hang up."""
         await self._http.aclose()
+
+    async def _posted(self, message: Message) -> Receipt:
+        headers = {**self._headers, "Idempotency-Key": message.id}
+        answer = await self._call("POST", self._options.url, "URL", headers, _json(message))
+        if not 200 <= answer.status < 300:
+            hidden = message.address, self._options.token
+            raise error_for(answer, now=self._clock.now(), hidden=hidden)
+        return Receipt(provider_id=id_in(object_in(answer)))
 
     async def _call(
         self, method: str, url: str, option: str, headers: Mapping[str, str], body: bytes = b""
@@ -89,16 +94,14 @@ class HttpProvider:
         except InvalidInput as error:
             raise PermanentError(str(error)) from error
 
-    def _complain(self, error: TransientError) -> None:
-        """Not for each message: its own line repeats the reason anyway."""
-        self._quiet_log.warning("the HTTP endpoint does not take messages", reason=str(error))
-
 
 class CheckingHttpProvider(HttpProvider):
     """One whose endpoint can be asked what became of a message."""
 
-    def __init__(self, options: HttpOptions, *, check_url: str, clock: Clock) -> None:
-        super().__init__(options, clock=clock)
+    def __init__(
+        self, options: HttpOptions, *, check_url: str, clock: Clock, named: Named = str
+    ) -> None:
+        super().__init__(options, clock=clock, named=named)
         self._check_url = f"{check_url}{'&' if '?' in check_url else '?'}id="
 
     async def find(self, message: Message) -> Receipt | None:
@@ -107,6 +110,10 @@ class CheckingHttpProvider(HttpProvider):
         Only JSON is believed, so that no page of a wrong address makes a message seem taken.
         Raises DeliveryError when it can't tell.
         """
+        with naming(self._named):
+            return await self._found(message)
+
+    async def _found(self, message: Message) -> Receipt | None:
         url = self._check_url + quote(message.id, safe="")
         answer = await self._call("GET", url, "CHECK_URL", self._headers)
         content = object_in(answer)
@@ -125,8 +132,10 @@ def build(options: Mapping[str, str], ports: ProviderPorts) -> HttpProvider:
     """The entry point. Raises ConfigurationError naming the variable and the fix."""
     chosen = read_options(HttpOptions, options, prefix=PREFIX)
     if chosen.check_url is None:
-        return HttpProvider(chosen, clock=ports.clock)
-    return CheckingHttpProvider(chosen, check_url=chosen.check_url, clock=ports.clock)
+        return HttpProvider(chosen, clock=ports.clock, named=ports.named)
+    return CheckingHttpProvider(
+        chosen, check_url=chosen.check_url, clock=ports.clock, named=ports.named
+    )
 
 
 def trusted(options: HttpOptions) -> ssl.SSLContext | None:
