@@ -191,6 +191,8 @@ async def test_a_server_that_is_not_there_is_a_transient_error_that_names_the_se
         ("MAIL", "421 4.3.2 shutting down", TransientError),
         ("MAIL", "530 5.7.0 authentication required", TransientError),
         ("MAIL", "552 5.3.4 too big", PermanentError),
+        ("MAIL", "554 5.7.1 client host blocked", TransientError),
+        ("MAIL", "550 5.4.5 daily sending quota exceeded", TransientError),
         ("MAIL", SAY_NOTHING, TransientError),
         ("MAIL", HANG_UP, TransientError),
         ("RCPT", "450 4.2.1 greylisted", TransientError),
@@ -200,6 +202,7 @@ async def test_a_server_that_is_not_there_is_a_transient_error_that_names_the_se
         ("RCPT", "551 not here", AddressRejected),
         ("RCPT", "553 5.1.3 bad address", AddressRejected),
         ("RCPT", "554 5.1.1 no such user", AddressRejected),
+        ("RCPT", "550 5.1.8 sender domain not found", TransientError),
         ("RCPT", "550 5.7.1 relaying denied", PermanentError),
         ("RCPT", "552 5.2.2 mailbox full", PermanentError),
         ("RCPT", HANG_UP, TransientError),
@@ -231,7 +234,7 @@ async def test_every_way_to_fail_has_its_class(
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "END"])
 async def test_after_a_refusal_the_same_connection_goes_on(command: str) -> None:
     async with scripted({command: ["550 5.7.1 no"]}) as (server, provider):
-        with pytest.raises(PermanentError):
+        with pytest.raises(DeliveryError):
             await provider.send(message())
         await provider.send(message())
 

@@ -18,6 +18,10 @@ class Stage(Enum):
     END = "the mail itself"
 
 
+def _ours(words: str) -> DeliveryError:
+    return TransientError(f"{words}: check the account, and the sender in TIDINGS_EMAIL_FROM")
+
+
 _OWN = partial(TransientError, own=True)
 
 #: stage (None: any), reply code, enhanced code → what to raise; the first row that fits counts
@@ -26,6 +30,11 @@ REPLIES: tuple[tuple[Stage | None, str, str, Callable[[str], DeliveryError]], ..
     (Stage.RCPT, r"45[012]", r".*", _OWN),  # greylisted, mailbox busy or full: others go through
     (None, r"4\d\d", r".*", TransientError),
     (None, r"53[0458]", r".*", TransientError),  # authentication: ours to mend, then it works
+    (None, r"5\d\d", r"5\.3\.1|5\.4\.5", TransientError),  # full, or a quota is used up
+    (None, r"5\d\d", r"5\.1\.[78]", _ours),  # the sender's address, whatever the stage
+    (Stage.MAIL, r"552", r"", PermanentError),  # it is told the size there (RFC 1870)
+    (Stage.MAIL, r"5\d\d", r"5\.(2\.3|3\.4|6\..*)", PermanentError),  # this mail's size, its form
+    (Stage.MAIL, r"5\d\d", r".*", _ours),  # nobody else's mail would be taken either
     (Stage.RCPT, r"5\d\d", r"5\.7\..*", PermanentError),  # policy: says nothing of the address
     (Stage.RCPT, r"5\d\d", r"5\.1\.(1|2|3|6|10)", AddressRejected),
     (Stage.RCPT, r"550|551|553|556", r"|5\.[01]\..*|5\.2\.1", AddressRejected),
