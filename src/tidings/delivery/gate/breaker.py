@@ -81,7 +81,7 @@ def lately(breaker: Breaker) -> Counts:
 
 def judged(breaker: Breaker, tally: Tally, now: float, *, chance: float) -> Breaker:
     """After such calls; those that began before it last opened tell nothing new."""
-    if not tally.good + tally.failed:
+    if not tally.good + tally.failed or tally.term < breaker.term:
         return breaker
     if breaker.phase is Phase.CLOSED:
         return _weighed(_counted(breaker, tally, now), now, chance)

@@ -157,6 +157,23 @@ def test_what_was_called_before_it_opened_tells_nothing_new() -> None:
     assert judged(opened(), replace(old, good=9), 0.0, chance=0.0) == opened()
 
 
+def test_what_was_called_before_it_opened_tells_nothing_new_once_it_is_closed_either() -> None:
+    breaker = opened()
+    while breaker.phase is not Phase.CLOSED:
+        breaker = answered(breaker, 1.0)
+    old = Tally(term=breaker.term - 1, failed=95, row=95)
+
+    assert judged(breaker, old, 2.0, chance=0.0) == breaker
+    assert judged(breaker, replace(old, good=95, failed=0, row=0), 2.0, chance=0.0) == breaker
+    assert failed(breaker, IN_ROW, 2.0).phase is Phase.OPEN
+
+
+def test_one_who_knows_of_more_openings_than_are_remembered_is_heard() -> None:
+    ahead = Tally(term=3, failed=IN_ROW, row=IN_ROW)
+
+    assert judged(Breaker(), ahead, 0.0, chance=0.0).phase is Phase.OPEN
+
+
 def test_what_was_allowed_and_not_needed_is_another_ones() -> None:
     breaker = begun(opened(), 1, 1.0, patience=PATIENCE)
 
