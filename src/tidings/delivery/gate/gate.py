@@ -115,14 +115,11 @@ class Gate:
 
     async def take(self, wanted: int, *, reserved: bool = False) -> int:
         """Leave for at most so many calls; each is to end in `done`, or in `unused`."""
-        wanted = min(wanted, self.room(reserved=reserved))
-        if wanted <= 0 or self.wait(reserved=reserved) > 0:
-            return 0
-        if self._is_free:
-            self._held += wanted
-            return wanted
-        async with self._turn:
-            granted = await self._ask(wanted, reserved=reserved)
+        async with self._turn:  # what another takes meanwhile is no room any more
+            wanted = min(wanted, self.room(reserved=reserved))
+            if wanted <= 0 or self.wait(reserved=reserved) > 0:
+                return 0
+            granted = wanted if self._is_free else await self._ask(wanted, reserved=reserved)
             self._held += granted
             return granted
 

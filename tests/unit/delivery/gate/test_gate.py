@@ -99,6 +99,21 @@ async def test_calls_at_once_are_counted_together_and_a_dead_workers_fade() -> N
     assert await living.take(7) == 7
 
 
+async def test_two_who_ask_at_once_get_no_more_than_a_process_carries() -> None:
+    workers = Workers()
+    slow = Slow(workers.shared)
+    gate = workers.gate("a", slow)
+    general = asyncio.create_task(gate.take(900))
+    await slow.asked.wait()
+
+    critical = asyncio.create_task(gate.take(1_000, reserved=True))
+    await asyncio.sleep(0)
+    slow.word.set()
+
+    assert (await general, await critical) == (900, 100)
+    assert gate.room(reserved=True) == 0
+
+
 async def test_a_call_that_is_over_makes_room() -> None:
     workers = Workers(Limits(concurrency=10))
     one, other = workers.gate("a"), workers.gate("b")
