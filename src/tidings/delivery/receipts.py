@@ -1,7 +1,7 @@
 """Waits for vendors to confirm what they took: one that confirms nothing is not well."""
 
 from collections import deque
-from collections.abc import Callable
+from typing import Protocol
 
 from tidings.core.clock import Clock
 from tidings.core.models import DeliveryState
@@ -11,8 +11,13 @@ from tidings.store.receipts import states_of
 #: how many are looked up at once, and waited for at most; it is only health
 _BATCH, _MOST = 1_000, 100_000
 
-Ended = Callable[[bool], None]
-"""Told whether it failed."""
+
+class Ended(Protocol):
+    """Told how it ended, as far as the integration goes."""
+
+    def __call__(self, *, failed: bool) -> None:
+        """Once."""
+        ...
 
 
 class Receipts:
@@ -38,7 +43,7 @@ class Receipts:
         for delivery_id, ended in due.items():
             state = states.get(delivery_id)
             if state in (DeliveryState.SENT, DeliveryState.DELIVERED):
-                ended(state == DeliveryState.SENT)
+                ended(failed=state == DeliveryState.SENT)
 
     def _due(self) -> dict[str, Ended]:
         now, due = self._clock.now().timestamp(), dict[str, Ended]()

@@ -44,7 +44,7 @@ class Watch:
         async def watched(message: Message) -> Receipt:
             receipt, ended = await self._answered(send(message))
             if self._receipts is None:
-                ended(False)
+                ended(failed=False)
             else:
                 self._receipts.expect(message.id, ended)
             return receipt
@@ -56,7 +56,7 @@ class Watch:
 
         async def watched(message: Message) -> Receipt | None:
             receipt, ended = await self._answered(find(message))
-            ended(False)
+            ended(failed=False)
             return receipt
 
         return watched
@@ -69,14 +69,14 @@ class Watch:
         try:
             answer = await call
         except DeliveryError as error:
-            self._ended(_counts_against_it(error), term=term, slow=self._is_slow(began))
+            self._ended(failed=_counts_against_it(error), term=term, slow=self._is_slow(began))
             self._heed(error)
             raise
         finally:
             unbind_contextvars("integration")
         return answer, partial(self._ended, term=term, slow=self._is_slow(began))
 
-    def _ended(self, failed: bool, *, term: int, slow: bool) -> None:
+    def _ended(self, *, failed: bool, term: int, slow: bool) -> None:
         self._gate.ended(term, failed=failed)
         self._routes.ended(self._gate.name, slow=slow, failed=failed)
 
