@@ -10,10 +10,10 @@ def why_not(name: str, state: State, now: float) -> str:
     """The weightiest reason there is."""
     breaker = state.breaker
     if now < state.paused_until:
-        until = _clock_time(state.paused_until)
+        until = _moment(state.paused_until, now)
         return f"{name} was skipped: it asked for silence until {until}."
     if breaker.phase is Phase.OPEN:
-        until = _clock_time(breaker.until)
+        until = _moment(breaker.until, now)
         return f"{name} was skipped: {_failures(breaker)} (open until {until})."
     if breaker.phase is Phase.RAMP:
         return f"{name} was skipped: it failed lately and is being tried out."
@@ -24,9 +24,9 @@ def closed(name: str, state: State, now: float) -> str | None:
     """Why nobody calls it now, to go on from "waits: "; None where it may be called."""
     breaker = state.breaker
     if now < state.paused_until:
-        return f"{name} asked for silence until {_clock_time(state.paused_until)}"
+        return f"{name} asked for silence until {_moment(state.paused_until, now)}"
     if breaker.phase is Phase.OPEN and opens_in(breaker, now) > 0:
-        return f"{name} is not called until {_clock_time(breaker.until)}: {_failures(breaker)}"
+        return f"{name} is not called until {_moment(breaker.until, now)}: {_failures(breaker)}"
     return None
 
 
@@ -35,5 +35,8 @@ def _failures(breaker: Breaker) -> str:
     return f"{counts.failed} of its last {counts.calls} calls failed"
 
 
-def _clock_time(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
+def _moment(at: float, now: float) -> str:
+    """With its date where that is another than today's."""
+    moment, today = datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC).date()
+    form = "%H:%M:%S UTC" if moment.date() == today else "%Y-%m-%d %H:%M:%S UTC"
+    return moment.strftime(form)
