@@ -6,6 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+#: seconds: nobody may ask to be left alone for longer, and no wait becomes longer by chance
+LONGEST_PAUSE = 86_400.0
+
 
 class OnUnknown(StrEnum):
     """What to do when a call's answer never came, so that it may or may not have been taken."""

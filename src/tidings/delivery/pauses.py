@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from tidings.core.bell import Bell
 from tidings.core.clock import Clock
+from tidings.core.policy import LONGEST_PAUSE
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
-from tidings.delivery.gate.state import LONGEST_PAUSE
 from tidings.store.pauses import pauses_of, prolong
 
 #: seconds of silence that are not worth a row: a process takes about as long to start

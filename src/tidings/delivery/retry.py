@@ -12,7 +12,7 @@ from tidings.core.errors import (
     PermanentError,
     TransientError,
 )
-from tidings.core.policy import NoMore, RetryRule
+from tidings.core.policy import LONGEST_PAUSE, NoMore, RetryRule
 from tidings.core.ports import RetryPolicy
 from tidings.core.work import Claimed
 
@@ -37,8 +37,6 @@ _OTHERS = Patience(attempts=24, max_age=3 * _DAY, base=2, cap=300)
 
 #: what a workflow gets that says how long, and not how often
 _MOST_ATTEMPTS = 1000
-#: the longest wait a provider may ask for; by chance no wait becomes longer than that either
-_LONGEST_ASKED = _DAY
 
 
 def exponential(
@@ -83,7 +81,7 @@ def patience_with(claimed: Claimed, patience: Mapping[str, Patience] = PATIENCE)
 
 
 def _lengthened(wait: float, share: float) -> float:
-    return min(wait * (1.0 + share), max(wait, _LONGEST_ASKED))
+    return min(wait * (1.0 + share), max(wait, LONGEST_PAUSE))
 
 
 def _back_off(allowed: Patience, tries: int) -> float:
@@ -92,4 +90,4 @@ def _back_off(allowed: Patience, tries: int) -> float:
 
 def _asked_for(error: DeliveryError) -> float:
     asked = error.retry_after if isinstance(error, TransientError | OutcomeUnknown) else None
-    return min(asked or 0.0, _LONGEST_ASKED)
+    return min(asked or 0.0, LONGEST_PAUSE)

@@ -5,26 +5,25 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-#: seconds that are waited at most, whatever is asked for
-LONGEST = 24 * 3600.0
+from tidings.core.policy import LONGEST_PAUSE
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Seconds to wait, from 0 to LONGEST; None where nothing is asked for, or nothing readable.
+    """Seconds to wait, LONGEST_PAUSE at most; None where nothing is asked for, or nothing readable.
 
     A date is counted from now or from the answer's own `Date`, whichever makes it longer, so that
     a clock that is ahead cuts nothing short.
     """
     said = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(said):
-        return min(float(said), LONGEST)
+        return min(float(said), LONGEST_PAUSE)
     until = _moment(said)
     if until is None:
         return None
     started = min(now, _moment(headers.get("date", "")) or now)
-    return min(max((until - started).total_seconds(), 0.0), LONGEST)
+    return min(max((until - started).total_seconds(), 0.0), LONGEST_PAUSE)
 
 
 def _moment(said: str) -> datetime | None:

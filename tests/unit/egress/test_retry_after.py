@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.egress.retry_after import LONGEST, retry_after
+from tidings.core.policy import LONGEST_PAUSE
+from tidings.egress.retry_after import retry_after
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MOMENTS = st.integers(631_152_000, 2_840_140_800).map(lambda at: datetime.fromtimestamp(at, UTC))
@@ -30,15 +31,15 @@ def asked(said: str, *, date: str | None = None) -> float | None:
         ("007", 7.0),
         (" \t30 ", 30.0),
         ("0.65", 0.65),
-        ("315360000", LONGEST),
-        ("9" * 5000, LONGEST),
+        ("315360000", LONGEST_PAUSE),
+        ("9" * 5000, LONGEST_PAUSE),
         ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0),
         ("Sun, 01 Mar 2026 12:00:30 -0000", 30.0),
         ("Sunday, 01-Mar-26 12:00:30 GMT", 30.0),
         ("Sun Mar  1 12:00:30 2026", 30.0),
         ("Sun, 01 Mar 2026 14:00:30 +0200", 30.0),
         ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
-        ("Fri, 01 Mar 2036 12:00:00 GMT", LONGEST),
+        ("Fri, 01 Mar 2036 12:00:00 GMT", LONGEST_PAUSE),
     ],
 )
 def test_every_form_is_read(said: str, seconds: float) -> None:
@@ -92,12 +93,12 @@ def test_whatever_is_said_it_is_nothing_or_a_time_within_the_limit(
 ) -> None:
     seconds = asked(said, date=date)
 
-    assert seconds is None or 0.0 <= seconds <= LONGEST
+    assert seconds is None or 0.0 <= seconds <= LONGEST_PAUSE
 
 
 @given(seconds=st.integers(0, 10**30))
 def test_seconds_are_never_undercut_below_the_limit(seconds: int) -> None:
-    assert asked(str(seconds)) == min(float(seconds), LONGEST)
+    assert asked(str(seconds)) == min(float(seconds), LONGEST_PAUSE)
 
 
 @given(until=MOMENTS, date=st.none() | MOMENTS)
@@ -107,4 +108,4 @@ def test_a_date_is_never_undercut_below_the_limit(until: datetime, date: datetim
     seconds = asked(format_datetime(until, usegmt=True), date=its_own)
 
     assert seconds is not None
-    assert NOW + timedelta(seconds=seconds) >= min(until, NOW + timedelta(seconds=LONGEST))
+    assert NOW + timedelta(seconds=seconds) >= min(until, NOW + timedelta(seconds=LONGEST_PAUSE))

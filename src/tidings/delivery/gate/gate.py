@@ -10,6 +10,7 @@ from prometheus_client import Gauge
 from tidings.core.clock import Clock
 from tidings.core.errors import TidingsError
 from tidings.core.integrations import Integration
+from tidings.core.policy import LONGEST_PAUSE
 from tidings.core.ports import Change, SharedState
 from tidings.core.quiet_log import QuietLog
 from tidings.delivery.gate.breaker import Phase, judged
@@ -19,7 +20,6 @@ from tidings.delivery.gate.packing import packed, unpacked_state
 from tidings.delivery.gate.report import Report
 from tidings.delivery.gate.reserve import reserve
 from tidings.delivery.gate.state import (
-    LONGEST_PAUSE,
     Ask,
     State,
     Terms,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from tidings.core.policy import LONGEST_PAUSE
 from tidings.delivery.gate import breaker as breakers
 from tidings.delivery.gate import bucket as buckets
 from tidings.delivery.gate import leases as holders
@@ -9,9 +10,6 @@ from tidings.delivery.gate.breaker import Breaker, Tally
 from tidings.delivery.gate.bucket import Bucket
 from tidings.delivery.gate.leases import Leases
 from tidings.delivery.gate.reserve import reserve
-
-#: the longest silence a provider may ask for, in seconds
-LONGEST_PAUSE = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
