@@ -1,6 +1,6 @@
 """A notification's timeline: what happened to it, when, and by which rule; pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,8 +43,13 @@ class NotificationTimeline:
 
 
 def timeline(run: ExplainedNotification) -> tuple[TimelineEntry, ...]:
-    """Everything that is known about a notification, in the order it happened."""
-    return tuple(sorted(_entries(run), key=lambda entry: entry.at))
+    """Everything that is known about a notification, in order."""
+    return in_order(_entries(run))
+
+
+def in_order(entries: Iterable[TimelineEntry]) -> tuple[TimelineEntry, ...]:
+    """As it happened; what is waited for now comes last, since when it is so says little."""
+    return tuple(sorted(entries, key=lambda entry: (entry.kind == WAIT, entry.at)))
 
 
 def _entries(run: ExplainedNotification) -> Iterator[TimelineEntry]:

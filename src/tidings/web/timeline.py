@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from tidings.notifications.explanation import ExplainedNotification, Explanation
 from tidings.notifications.recent import EventSummary
-from tidings.notifications.timeline import ATTEMPT, TimelineEntry
+from tidings.notifications.timeline import ATTEMPT, TimelineEntry, in_order
 from tidings.notifications.timeline import timeline as told_of
 
 #: states after which nothing more happens, other than well
@@ -108,10 +108,10 @@ def open_reasons(event: Explanation) -> tuple[str, ...]:
 
 
 def timeline(event: Explanation) -> tuple[Entry, ...]:
-    """Everything that is known about an event, in the order it happened."""
+    """Everything that is known about an event, in order."""
     accepted = Entry(at=event.accepted_at, badge=badge("accepted"), what=event.type)
-    later = [_entry(told) for run in event.notifications for told in told_of(run)]
-    return (accepted, *sorted(later, key=lambda entry: entry.at))
+    later = in_order(told for run in event.notifications for told in told_of(run))
+    return (accepted, *map(_entry, later))
 
 
 def _reasons_of(run: ExplainedNotification) -> Iterator[str]:

@@ -40,6 +40,15 @@ def test_what_is_under_way_has_no_end() -> None:
     assert timeline(notification(deliveries=[delivery("sending")])) == ()
 
 
+def test_what_is_waited_for_comes_last_since_whenever_it_is_so() -> None:
+    waiting = replace(delivery("pending"), waits="It waits: smtp asked for silence.")
+    later = delivery("sending", None, [attempt("transient", "421 busy", 0.5)])
+
+    told = timeline(notification(deliveries=[waiting, later]))
+
+    assert [entry.kind for entry in told] == ["attempt", "wait"]
+
+
 def test_what_was_called_off_after_it_failed_says_so() -> None:
     dead = replace(delivery("failed", "No mailbox."), cancelled_at=moments_ago(0.5))
 

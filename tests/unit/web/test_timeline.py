@@ -133,6 +133,16 @@ def test_the_story_is_told_in_the_order_it_happened() -> None:
     ]
 
 
+def test_what_one_run_waits_for_comes_after_what_happened_to_the_others() -> None:
+    waiting = replace(delivery("pending"), waits="It waits: smtp asked for silence.")
+    later = delivery("sending", None, [attempt("transient", "421 busy", 0.5)])
+    runs = [notification(deliveries=[waiting]), notification(deliveries=[later])]
+
+    story = timeline(event(*runs))
+
+    assert [entry.badge.label for entry in story] == ["accepted", "call transient", "pending"]
+
+
 def test_a_delivery_under_way_has_no_end_in_its_story() -> None:
     explained = event(notification(deliveries=[delivery("sending")]))
 
