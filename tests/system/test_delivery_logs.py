@@ -6,11 +6,14 @@ import pytest
 import structlog
 from structlog.contextvars import merge_contextvars
 
-from tests.system.post_office import PostOffice, open_post_office
+from tests.system.post_office import PostOffice, open_post_office, running, until
 from tests.system.vendors import Vendor
 from tidings.core.errors import OutcomeUnknown, PermanentError, TransientError
+from tidings.core.integrations import Limits
 from tidings.core.logs import get_logger
 from tidings.core.models import Message, Receipt
+from tidings.core.ports import Change, Result
+from tidings.memory_bus.shared_state import MemorySharedState
 
 
 @pytest.fixture
@@ -46,3 +49,18 @@ async def test_each_line_of_a_failing_call_names_the_integration(
     assert len(told) >= 2
     assert {line.get("integration") for line in told} == {"east"}
     assert "@" not in str(lines)
+
+
+async def test_workers_that_can_not_agree_for_a_fault_of_ours_say_so(office: PostOffice) -> None:
+    class Broken(MemorySharedState):
+        async def change(self, _key: str, _change: Change[Result]) -> Result:
+            raise ValueError
+
+    limited = Vendor().named("east", limits=Limits(rate=100.0))
+    service = office.service(integrations=[limited], shared=Broken(clock=office.clock))
+
+    with structlog.testing.capture_logs() as lines:
+        async with running(service):
+            await until(lambda: any("can't be agreed on" in line["event"] for line in lines))
+
+    assert not any("receipts" in line["event"] for line in lines)

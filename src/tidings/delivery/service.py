@@ -8,7 +8,7 @@ from typing import Final
 from tidings.core.bell import Bell
 from tidings.core.clock import Clock
 from tidings.core.delivery_news import DeliveryNews
-from tidings.core.errors import ConfigurationError
+from tidings.core.errors import ConfigurationError, Unavailable
 from tidings.core.ids import Ids
 from tidings.core.integrations import Integration
 from tidings.core.metrics import Metrics
@@ -186,8 +186,10 @@ class DeliveryService:
         for channel in channels:
             try:
                 await channel.tell()
-            except Exception as error:  # the next time, then; calls don't rest on it
+            except Unavailable as error:  # the next time, then; calls don't rest on it
                 self._quiet_log.warning("receipts can't be looked up", reason=str(error))
+            except Exception as error:  # likewise
+                self._quiet_log.error("how the integrations fare can't be agreed on", error)
 
     async def _keep_expiring(self, channel: Channel) -> None:
         while True:
