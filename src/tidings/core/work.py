@@ -230,7 +230,7 @@ class Claimed:
     #: when it was planned
     created_at: datetime
     expires_at: datetime | None = None
-    #: it was called off while it was in a worker's hands
+    #: it was called off, so there is no call
     cancelled: bool = False
     #: a call's answer never came: it may have been taken
     doubt: bool = False

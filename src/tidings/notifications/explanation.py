@@ -82,7 +82,7 @@ class Explanation:
     data: Mapping[str, Any]
     bus_channel: str
     lane: str
-    #: due · planned · failed
+    #: due · planned · failed · cancelled
     state: str
     reason: str | None
     time: datetime

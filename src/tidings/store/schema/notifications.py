@@ -164,7 +164,7 @@ deliveries = sa.Table(
     sa.Column("policy", Json),
     #: not called any more from then on
     sa.Column("expires_at", UtcDateTime),
-    #: when it was called off while a call was under way: it is not called again
+    #: when it was called off, whatever it came to: it is not called again
     sa.Column("cancelled_at", UtcDateTime),
     #: a call's answer never came: it may have been taken
     sa.Column("doubt", sa.Boolean, nullable=False, server_default=sa.false()),
