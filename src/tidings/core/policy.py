@@ -87,6 +87,16 @@ USUAL = SendPolicy()
 EXPIRED = "expired"
 
 
+#: the two that `called_off` chooses from, for those who choose in SQL
+NOT_SENT = "It was called off before it was sent."
+PERHAPS_SENT = "It was called off, but an earlier call of it may have arrived."
+
+
+def called_off(*, doubt: bool) -> str:
+    """Why what was called off is not sent; `doubt` where a call of it may have been taken."""
+    return PERHAPS_SENT if doubt else NOT_SENT
+
+
 #: why it is not sent; the time goes into the gap
 OUT_OF_DATE = "It was of use until %s UTC only."
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidings.core.models import DeliveryState, Lane, Recipient
-from tidings.core.policy import EXPIRED, out_of_date
+from tidings.core.policy import EXPIRED, called_off, out_of_date
 from tidings.core.work import Claimed
 from tidings.store.settling import CANCELLED
 from tidings.users.consent import SUPPRESSED, consent, suppressed_words
@@ -22,7 +22,7 @@ class Refusal:
 def recheck(claimed: Claimed, now: datetime) -> Refusal | None:
     """None to send; else why not. Decided by delivery and user as read with the claim."""
     if claimed.cancelled:
-        reason = "It was called off before it was sent."
+        reason = called_off(doubt=claimed.doubt)
         return Refusal(state=DeliveryState.CANCELLED, rule=CANCELLED, reason=reason)
     return expired(claimed, now) or _unwanted(claimed)
 

@@ -16,12 +16,11 @@ import sqlalchemy as sa
 
 from tidings.core.delivery_news import Told
 from tidings.core.models import Decision, DeliveryState, EventState, NotificationState, Verdict
+from tidings.core.policy import NOT_SENT, PERHAPS_SENT, called_off
 from tidings.store import ends
 from tidings.store.rows import json_text
 from tidings.store.schema import deliveries, events, notifications
 from tidings.store.settling import CANCELLED
-
-REASON = "It was called off before it was sent."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +98,7 @@ def call_off_events(connection: sa.Connection, keys: Collection[str], now: datet
     connection.execute(_locked(events.c.id.in_(keys), events.c.id)).all()
     waiting = sa.update(events).where(events.c.id.in_(keys), events.c.state.in_(_UNPLANNED))
     ended = connection.execute(
-        waiting.values(state=EventState.CANCELLED, due_at=None, reason=REASON)
+        waiting.values(state=EventState.CANCELLED, due_at=None, reason=NOT_SENT)
     )
     runs = _call_off_runs(connection, notifications.c.event_id.in_(keys), now)
     return replace(runs, cancelled=Cancelled(events=ended.rowcount) + runs.cancelled)
@@ -141,7 +140,9 @@ def _call_off_deliveries(
         connection.execute(_of([*sending, *dead]).values(cancelled_at=now))
     return CalledOff(
         cancelled=Cancelled(deliveries=len(pending), under_way=len(sending)),
-        told=[ends.told(row, DeliveryState.CANCELLED, REASON) for row in pending],
+        told=[
+            ends.told(row, DeliveryState.CANCELLED, called_off(doubt=row.doubt)) for row in pending
+        ],
     )
 
 
@@ -152,7 +153,7 @@ _DEAD = (DeliveryState.FAILED, DeliveryState.HELD)
 _ENDED: Mapping[str, Any] = {
     "state": DeliveryState.CANCELLED,
     "rule": CANCELLED,
-    "reason": REASON,
+    "reason": sa.case((deliveries.c.doubt, PERHAPS_SENT), else_=NOT_SENT),
     "due_at": None,
 }
 _END_RUN = (
@@ -181,5 +182,7 @@ def _of(rows: Sequence[sa.Row[Any]]) -> sa.Update:
 
 
 def _ended_run(run: sa.Row[Any], now: datetime) -> Mapping[str, object]:
-    decision = Decision(at=now, verdict=Verdict.SKIP, rule=CANCELLED, reason=REASON, step=run.step)
+    decision = Decision(
+        at=now, verdict=Verdict.SKIP, rule=CANCELLED, reason=NOT_SENT, step=run.step
+    )
     return {"run": run.id, "all_decisions": [*run.decisions, orjson.loads(json_text(decision))]}

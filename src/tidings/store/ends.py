@@ -15,7 +15,7 @@ Counted = Mapping[tuple[str, str, str], int]
 
 
 def locked(which: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Such deliveries with what `told` needs, in the order in which everybody locks them."""
+    """Such deliveries with what is told of them, in the order in which everybody locks them."""
     columns = deliveries.c
     query = sa.select(
         columns.id,
@@ -25,6 +25,7 @@ def locked(which: sa.ColumnElement[bool]) -> sa.Select[Any]:
         columns.channel,
         columns.provider,
         columns.provider_id,
+        columns.doubt,
         events.c.source_id,
     )
     query = query.join(events, events.c.id == columns.event_id).where(which).order_by(columns.id)

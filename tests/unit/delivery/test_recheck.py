@@ -77,6 +77,14 @@ def test_what_was_called_off_is_not_sent_on_any_lane() -> None:
 
     assert refusal is not None
     assert (refusal.state, refusal.rule) == (DeliveryState.CANCELLED, "cancelled")
+    assert refusal.reason == "It was called off before it was sent."
+
+
+def test_what_was_called_off_and_may_have_been_sent_says_so() -> None:
+    refusal = recheck(claimed(cancelled=True, doubt=True), NOW)
+
+    assert refusal is not None
+    assert refusal.reason == "It was called off, but an earlier call of it may have arrived."
 
 
 def test_what_is_of_no_use_any_more_is_not_sent() -> None:

@@ -150,6 +150,21 @@ class CancellingContract(StoreCase):
             assert (each["state"], each["reason"]) == (row["state"], row["reason"])
             assert row["state"] == "cancelled"
 
+    async def test_what_may_have_been_sent_says_so(
+        self, store: Store, cancelling: Cancelling, told: list[Told]
+    ) -> None:
+        event = await add_delivery(store)
+        await store.settle([await to_retry(store, await claim_one(store), "unknown")])
+
+        await cancelling.by(event_id=event.id)
+
+        stored = await row(store, schema.deliveries)
+        assert (stored["state"], stored["reason"]) == (
+            "cancelled",
+            "It was called off, but an earlier call of it may have arrived.",
+        )
+        assert [each["reason"] for each in told] == [stored["reason"]]
+
     async def test_what_is_being_sent_is_counted_and_gets_no_other_try(
         self, store: Store, cancelling: Cancelling
     ) -> None:
