@@ -127,7 +127,7 @@ def _judge(connection: sa.Connection, item: Item) -> AcceptStatus:
         events={} if kept is None else {item.key: (kept.type, kept.user_id, kept.data)},
         users=set(connection.scalars(found)),
     )
-    (answer,), _ = known.judge([item])
+    (answer,) = known.judge([item]).answers
     return answer.status
 
 

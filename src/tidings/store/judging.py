@@ -7,11 +7,20 @@ from typing import Any
 import orjson
 
 from tidings.core.ids import address_hash
-from tidings.core.work import Acceptance, Accepted, AcceptStatus, Registration
+from tidings.core.work import (
+    Acceptance,
+    Accepted,
+    AcceptStatus,
+    IdempotencyRecord,
+    Registration,
+)
 from tidings.store.rows import Row, json_text
 
 #: what makes two events of one id the same event: type, user and data
 Content = tuple[str, str | None, Any]
+
+#: what has a key of its own from then on
+_TAKEN = frozenset({AcceptStatus.STORED, AcceptStatus.REPLAYED})
 
 
 class Item:
@@ -42,6 +51,17 @@ class Item:
         return self.acceptance.event.user_id, registration.user_id if registration else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """An answer for each item, and what is to be written."""
+
+    answers: list[Accepted]
+    #: their events are new; in one order for all
+    stored: list[Item]
+    #: their keys are new, while their events may have been stored before
+    keyed: list[Item]
+
+
 @dataclass(slots=True, kw_only=True)
 class Known:
     """What the database and the items judged so far hold."""
@@ -65,54 +85,56 @@ class Known:
                 known.users.add(row["id"])
         return known
 
-    def judge(self, items: Sequence[Item]) -> tuple[list[Accepted], list[Item]]:
-        """An answer for each item, and those to be stored in one order for all."""
-        answers = [self._judge(item) for item in items]
-        stored = [
-            item
-            for item, answer in zip(items, answers, strict=True)
-            if answer.status is AcceptStatus.STORED
-        ]
-        return answers, sorted(stored, key=lambda item: item.key)
+    def judge(self, items: Sequence[Item]) -> Judged:
+        """What becomes of each item, given those before it."""
+        judged = Judged(answers=[], stored=[], keyed=[])
+        for item in items:
+            judged.answers.append(self._judge_key(item) or self._judge_new(item, judged))
+        judged.stored.sort(key=lambda item: item.key)
+        return judged
 
-    def _judge(self, item: Item) -> Accepted:
-        # The next item sees this one.
-        status, event_id = (
-            self._judge_key(item) or self._judge_event(item) or self._judge_user(item)
-        )
-        if status is AcceptStatus.STORED:
+    def _judge_new(self, item: Item, judged: Judged) -> Accepted:
+        """One whose key, if it has one, is new."""
+        answer = self._judge_event(item) or self._judge_user(item)
+        if answer.status is AcceptStatus.STORED:
             self._add(item)
-        return Accepted(status=status, event_id=event_id)
+            judged.stored.append(item)
+        if answer.status in _TAKEN and item.acceptance.idempotency is not None:
+            self._add_key(item.acceptance.idempotency, answer.event_id)
+            judged.keyed.append(item)
+        return answer
 
-    def _judge_key(self, item: Item) -> tuple[AcceptStatus, str] | None:
+    def _judge_key(self, item: Item) -> Accepted | None:
         record = item.acceptance.idempotency
         known = self.keys.get(record.key) if record else None
         if record is None or known is None:
             return None
         fingerprint, event_id = known
         same = fingerprint == record.fingerprint
-        return (AcceptStatus.REPLAYED if same else AcceptStatus.KEY_REUSED), event_id
+        status = AcceptStatus.REPLAYED if same else AcceptStatus.KEY_REUSED
+        return Accepted(status=status, event_id=event_id)
 
-    def _judge_event(self, item: Item) -> tuple[AcceptStatus, str] | None:
+    def _judge_event(self, item: Item) -> Accepted | None:
         content = self.events.get(item.key)
         if content is None:
             return None
         same = content == item.content
-        event_id = item.acceptance.event.id
-        return (AcceptStatus.REPLAYED if same else AcceptStatus.ID_REUSED), event_id
+        status = AcceptStatus.REPLAYED if same else AcceptStatus.ID_REUSED
+        return Accepted(status=status, event_id=item.acceptance.event.id)
 
-    def _judge_user(self, item: Item) -> tuple[AcceptStatus, str]:
+    def _judge_user(self, item: Item) -> Accepted:
         event, registration = item.acceptance.event, item.acceptance.registration
         known = event.user_id is None or registration is not None or event.user_id in self.users
-        return (AcceptStatus.STORED if known else AcceptStatus.UNKNOWN_USER), event.id
+        status = AcceptStatus.STORED if known else AcceptStatus.UNKNOWN_USER
+        return Accepted(status=status, event_id=event.id)
 
     def _add(self, item: Item) -> None:
-        record = item.acceptance.idempotency
         self.events[item.key] = item.content
-        if record is not None:
-            self.keys[record.key] = record.fingerprint, item.acceptance.event.id
         if item.acceptance.registration is not None:
             self.users.add(item.acceptance.registration.user_id)
+
+    def _add_key(self, record: IdempotencyRecord, event_id: str) -> None:
+        self.keys[record.key] = record.fingerprint, event_id
 
 
 def event_row(item: Item) -> list[object]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tidings.core.work import Acceptance, Accepted
 from tidings.store.address_locks import KIND, locks_of
-from tidings.store.judging import Item, Known, event_row, key_rows, registration_rows
+from tidings.store.judging import Item, Judged, Known, event_row, key_rows, registration_rows
 from tidings.store.postgres.batches import columns, distinct
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ async def accept(
 ) -> list[Accepted]:
     """Store what is new; an answer for each, in the order given."""
     items = [Item(acceptance) for acceptance in acceptances]
-    answers, stored = (await _read(connection, items)).judge(items)
-    if stored:
-        await _write(connection, shift, key, stored)
-    return answers
+    judged = (await _read(connection, items)).judge(items)
+    if judged.stored or judged.keyed:
+        await _write(connection, shift, key, judged)
+    return judged.answers
 
 
 async def _read(connection: "Connection", items: Sequence[Item]) -> Known:
@@ -84,17 +84,15 @@ async def _read(connection: "Connection", items: Sequence[Item]) -> Known:
     return Known.of(rows)
 
 
-async def _write(
-    connection: "Connection", shift: timedelta, key: bytes, items: Sequence[Item]
-) -> None:
-    *users, hashes = columns(registration_rows(items, key), 6)
+async def _write(connection: "Connection", shift: timedelta, key: bytes, judged: Judged) -> None:
+    *users, hashes = columns(registration_rows(judged.stored, key), 6)
     locks = locks_of(str(each) for each in hashes)
     await connection.execute(
         WRITE,
         shift,
         *users,
-        *columns([event_row(item) for item in items], 10),
-        *columns(key_rows(items), 3),
+        *columns([event_row(item) for item in judged.stored], 10),
+        *columns(key_rows(judged.keyed), 3),
         hashes,
         locks,
     )

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from tidings.core.work import Acceptance, Accepted
-from tidings.store.judging import Item, Known, event_row, key_rows, registration_rows
+from tidings.store.judging import Item, Judged, Known, event_row, key_rows, registration_rows
 from tidings.store.sqlite.rows import batch, fetch, ids
 
 _KNOWN = """
@@ -54,9 +54,9 @@ def accept(
 ) -> list[Accepted]:
     """Store what is new; an answer for each, in the order given."""
     items = [Item(acceptance) for acceptance in acceptances]
-    answers, stored = _read(connection, items).judge(items)
-    _write(connection, now, key, stored)
-    return answers
+    judged = _read(connection, items).judge(items)
+    _write(connection, now, key, judged)
+    return judged.answers
 
 
 def _read(connection: sqlite3.Connection, items: Sequence[Item]) -> Known:
@@ -68,12 +68,12 @@ def _read(connection: sqlite3.Connection, items: Sequence[Item]) -> Known:
     return Known.of(fetch(connection, _KNOWN, wanted))
 
 
-def _write(connection: sqlite3.Connection, now: int, key: bytes, items: Sequence[Item]) -> None:
-    registrations = registration_rows(items, key)
+def _write(connection: sqlite3.Connection, now: int, key: bytes, judged: Judged) -> None:
+    registrations = registration_rows(judged.stored, key)
     for statement, rows in (
         (_ADD_ADDRESSES, registrations),
         (_ADD_USERS, registrations),
-        (_ADD_EVENTS, [event_row(item) for item in items]),
-        (_ADD_KEYS, key_rows(items)),
+        (_ADD_EVENTS, [event_row(item) for item in judged.stored]),
+        (_ADD_KEYS, key_rows(judged.keyed)),
     ):
         connection.execute(statement, {"rows": batch(rows), "now": now})

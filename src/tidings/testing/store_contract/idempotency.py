@@ -5,6 +5,7 @@ import random
 from collections import Counter
 
 from tidings.core.group_commit import GroupCommit
+from tidings.core.models import Event
 from tidings.core.ports import Store
 from tidings.core.work import Acceptance, Accepted, AcceptStatus, IdempotencyRecord
 from tidings.store import schema
@@ -21,10 +22,12 @@ _PATIENCE = 60.0
 STORED, REPLAYED, REUSED = AcceptStatus.STORED, AcceptStatus.REPLAYED, AcceptStatus.KEY_REUSED
 
 
-def keyed(store: Store, key: str, fingerprint: str = "f") -> Acceptance:
-    """A request under a key; each has an event of its own."""
+def keyed(
+    store: Store, key: str, fingerprint: str = "f", *, event: Event | None = None
+) -> Acceptance:
+    """A request under a key; each has an event of its own, unless one is given."""
     record = IdempotencyRecord(key=key, fingerprint=fingerprint)
-    return an_acceptance(an_event(store), idempotency=record)
+    return an_acceptance(event or an_event(store), idempotency=record)
 
 
 class IdempotencyContract(StoreCase):
@@ -57,6 +60,51 @@ class IdempotencyContract(StoreCase):
             assert request.idempotency is not None
             won = kept[request.idempotency.key] == request.idempotency.fingerprint
             assert (answer.status is REUSED) is not won
+
+    async def test_a_key_that_came_with_a_known_event_is_kept_too(self, store: Store) -> None:
+        known = an_event(store, id="order-7")
+        await store.accept([keyed(store, "a", event=known)])
+
+        again = await store.accept([keyed(store, "b", event=known)])
+        other = await store.accept([keyed(store, "b", "g"), keyed(store, "a", "g")])
+        repeat = await store.accept([keyed(store, "b")])
+
+        assert list(again) == list(repeat) == [Accepted(status=REPLAYED, event_id="order-7")]
+        assert [each.status for each in other] == [REUSED, REUSED]
+        assert len(await rows(store, schema.events)) == 1
+
+    async def test_in_one_batch_such_a_key_is_known_to_those_behind_it(self, store: Store) -> None:
+        known = an_event(store, id="order-7")
+        await store.accept([an_acceptance(known)])
+
+        answers = await store.accept(
+            [keyed(store, "b", event=known), keyed(store, "b"), keyed(store, "b", "g")]
+        )
+
+        assert [each.status for each in answers] == [REPLAYED, REPLAYED, REUSED]
+        assert {each.event_id for each in answers} == {"order-7"}
+
+    async def test_of_a_known_event_and_a_new_one_racing_under_one_key_one_wins(
+        self, store: Store, other_store: Store
+    ) -> None:
+        known = an_event(store, id="order-7")
+        await store.accept([an_acceptance(known)])
+        requests = [
+            keyed(store, f"k{number % 10}", "new")
+            if number % 20 < 10
+            else keyed(store, f"k{number % 10}", "known", event=known)
+            for number in range(400)
+        ]
+
+        answers = await race((store, other_store), requests)
+
+        kept = {each["key"]: each["fingerprint"] for each in await rows(store, schema.idempotency)}
+        won = sum(fingerprint == "new" for fingerprint in kept.values())
+        assert len(kept) == 10
+        assert Counter(each.status for each in answers) == Counter(
+            {STORED: won, REPLAYED: 200 - won, REUSED: 200}
+        )
+        assert len(await rows(store, schema.events)) == 1 + won
 
     async def test_a_repeat_after_a_lost_answer_gets_it_from_any_process(
         self, store: Store, other_store: Store
