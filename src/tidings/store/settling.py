@@ -30,7 +30,7 @@ WORKER_DIED = "the worker died before an answer was recorded"
 HELD = "the worker died during the call, so that nobody knows whether it was taken"
 CALLED_OFF = "It was called off while a call was under way, so there is no other."
 
-#: seconds for which a delivery avoids an integration at which it failed, if there is another
+#: seconds for which a delivery avoids the integrations at which it failed, if there is another
 AVOIDS_SECONDS = 60
 
 #: the rules by which a claim or a settlement brings a delivery to its end
@@ -105,24 +105,25 @@ def provider_for(
     *,
     last: str | None,
     asked: str | None,
-    tries: int,
+    called: Sequence[str],
     doubt: bool,
     on_unknown: str | None,
 ) -> str:
-    """Which of the providers that may be called gets a delivery whose last call went to `last`.
+    """Which of the providers that may be called gets a delivery that is on record with `last`.
 
     In doubt it stays where it may have been taken, unless a repeat elsewhere is allowed. One that
     was asked and said no is called itself, if it may be: it might be at work on the first call, and
-    knows the second for the same. After a failure that is certain another one is called, if there
-    is one.
+    knows the second for the same. After failures that are certain the first is called of those that
+    were not `called` lately, or else the one whose turn was longest ago.
     """
-    first, other = providers[0], providers[min(1, len(providers) - 1)]
+    first = providers[0]
     if doubt and last is not None:
         stays = last in providers or on_unknown not in (None, OnUnknown.RETRY)
         return last if stays else first
-    if asked is not None and asked in providers:
-        return asked
-    return other if tries and last == first else first
+    if asked is not None:
+        return asked if asked in providers else first
+    turns = {name: turn for turn, name in enumerate(called)}
+    return min(providers, key=lambda name: turns.get(name, -1))
 
 
 def ended(claimed: Claimed, state: str) -> Outcome:

@@ -49,9 +49,20 @@ _DUE = locked_due(
 
 #: how it went last; the provider on record may be one that was not called after all
 _LAST = """
-    SELECT provider, outcome, finished_at FROM attempts
+    SELECT provider, outcome FROM attempts
     WHERE attempts.delivery_id = due.id AND due.epoch > 0
     ORDER BY attempts.epoch DESC LIMIT 1
+"""
+#: the first that was not called lately, or else the one whose turn was longest ago
+_LEAST_LATELY = f"""
+    SELECT name FROM unnest($5::text[]) WITH ORDINALITY AS each (name, place)
+    ORDER BY (
+        SELECT max(attempts.epoch) FROM attempts
+        WHERE attempts.delivery_id = due.id AND attempts.provider = name
+          AND attempts.outcome <> '{AttemptOutcome.ABSENT}'
+          AND attempts.finished_at > now() + $1::interval - interval '{AVOIDS_SECONDS} s'
+    ) NULLS FIRST, each.place
+    LIMIT 1
 """
 
 #: what `claimed_of` reads, of a delivery `changed` with its event and its user
@@ -86,9 +97,7 @@ judged AS MATERIALIZED (
                           THEN due.provider ELSE $5[1] END
                 WHEN last.outcome = '{AttemptOutcome.ABSENT}'
                 THEN CASE WHEN last.provider = ANY ($5::text[]) THEN last.provider ELSE $5[1] END
-                WHEN tries > 0 AND $5[1] = last.provider
-                     AND last.finished_at > now() + $1::interval - interval '{AVOIDS_SECONDS} s'
-                THEN coalesce($5[2], $5[1])
+                WHEN tries > 0 AND cardinality($5::text[]) > 1 THEN ({_LEAST_LATELY})
                 ELSE $5[1] END AS next_provider
     FROM due LEFT JOIN LATERAL ({_LAST}) AS last ON true
 ),

@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import Sequence
 
+import orjson
+
 from tidings.core.work import AttemptOutcome, Claimed, ClaimRequest, ClaimResult, Outcome
 from tidings.store.schema.types import from_microseconds
 from tidings.store.settling import (
@@ -20,12 +22,20 @@ from tidings.store.sqlite.figures import minute
 from tidings.store.sqlite.recipients import read_recipients
 from tidings.store.sqlite.rows import batch, event_of
 
+#: who was called lately, the last one last; the one on record may not have been called after all
+_CALLED = f"""
+    SELECT json_group_array(provider) FROM (
+        SELECT provider FROM attempts
+        WHERE attempts.delivery_id = due.id AND outcome <> '{AttemptOutcome.ABSENT}'
+          AND finished_at > :now - :avoids
+        ORDER BY epoch
+    )
+"""
 _DUE = f"""
 SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lapses,
        due.state = 'sending' AS lapsed, due.doubt OR due.state = 'sending' AS doubt,
        due.policy, due.policy->>'on_unknown' AS on_unknown, due.provider, due.claimed_at,
-       CASE WHEN last.outcome <> '{AttemptOutcome.ABSENT}' AND last.finished_at > :now - :avoids
-            THEN last.provider END AS called_last,
+       CASE WHEN due.tries > 0 THEN ({_CALLED}) ELSE '[]' END AS called,
        CASE WHEN last.outcome = '{AttemptOutcome.ABSENT}' THEN last.provider END AS asked_last,
        due.created_at, due.expires_at, due.cancelled_at IS NOT NULL AS cancelled,
        due.notification_id, due.user_id, due.workflow, due.step, due.channel, due.lane,
@@ -101,10 +111,9 @@ def _ending(row: sqlite3.Row) -> str | None:
 def _provider(row: sqlite3.Row, request: ClaimRequest) -> str:
     return provider_for(
         request.providers,
-        # on record may be one that was not called after all
-        last=row["provider"] if row["doubt"] else row["called_last"],
+        last=row["provider"],
         asked=row["asked_last"],
-        tries=row["tries"],
+        called=orjson.loads(row["called"]),
         doubt=bool(row["doubt"]),
         on_unknown=row["on_unknown"],
     )

@@ -31,6 +31,32 @@ class RouteContract(StoreCase):
 
         assert (claimed.provider, claimed.doubt) == ("west", False)
 
+    async def test_after_certain_failures_each_is_called_before_one_is_called_again(
+        self, store: Store
+    ) -> None:
+        await add_delivery(store)
+
+        called = [await self._call_in_vain(store, "east", "west", "north") for _ in range(5)]
+
+        assert called == ["east", "west", "north", "east", "west"]
+
+    async def test_whoever_may_be_called_first_one_that_was_not_called_comes_before(
+        self, store: Store
+    ) -> None:
+        await add_delivery(store)
+
+        called = [
+            await self._call_in_vain(store, *providers)
+            for providers in (
+                ("east", "west", "north"),
+                ("west", "east", "north"),
+                ("east", "west", "north"),
+                ("north", "west"),
+            )
+        ]
+
+        assert called == ["east", "west", "north", "west"]
+
     async def test_what_was_given_back_still_goes_where_it_did_not_fail(self, store: Store) -> None:
         await add_delivery(store)
         await self._fail(store, await claim_one(store, providers=("east",)), "transient")
@@ -135,6 +161,11 @@ class RouteContract(StoreCase):
         await add_delivery(store, policy=SendPolicy(on_unknown=OnUnknown.CHECK))
         await self._fail(store, await claim_one(store, providers=("east",)), "unknown")
         await self._fail(store, await claim_one(store, providers=("east",)), "absent")
+
+    async def _call_in_vain(self, store: Store, *providers: str) -> str:
+        claimed = await claim_one(store, providers=providers)
+        await self._fail(store, claimed, "transient")
+        return claimed.provider
 
     async def _fail(self, store: Store, claimed: Claimed, outcome: str) -> None:
         now = await store.now()
