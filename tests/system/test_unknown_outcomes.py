@@ -6,54 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.system.post_office import PATIENCE, PostOffice, open_post_office, running, until
+from tests.system.silence import Asked, Deaf, Silent, once_in_doubt
 from tidings.channels.recording import RecordingProvider
-from tidings.core.errors import OutcomeUnknown, PermanentError, TransientError
+from tidings.core.errors import PermanentError, TransientError
 from tidings.core.integrations import Integration, Limits
 from tidings.core.models import Message, Receipt
 from tidings.delivery.gate.breaker import IN_ROW
 from tidings.store import schema
-from tidings.store.dead_letter_rows import Kind
-from tidings.store.dead_letters import DeadLetters
-
-
-class Silent:
-    """Takes every message, and answers with silence; it can't be asked either."""
-
-    concurrency = 10
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-
-    async def send(self, message: Message) -> Receipt:
-        self.messages.append(message)
-        raise OutcomeUnknown("no answer")
-
-    async def aclose(self) -> None:
-        pass
-
-
-class Asked(Silent):
-    """Takes every message in silence, and answers as told when asked for it."""
-
-    def __init__(self, *answers: Receipt | Exception | None) -> None:
-        super().__init__()
-        self.answers = list(answers)
-        self.asked: list[str] = []
-
-    async def find(self, message: Message) -> Receipt | None:
-        self.asked.append(message.id)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-class Deaf(Silent):
-    """Does not even answer a question."""
-
-    async def find(self, _message: Message) -> Receipt | None:
-        await asyncio.Event().wait()
-        return None
 
 
 @pytest.fixture
@@ -70,13 +29,6 @@ async def attempts(office: PostOffice) -> list[tuple[str, str | None]]:
 def state_of_integration(office: PostOffice) -> float | None:
     labels = {"channel": "email", "provider": "test"}
     return office.house.metrics.registry.get_sample_value("tidings_integration_state", labels)
-
-
-async def once_in_doubt(office: PostOffice, provider: Silent, on_unknown: str) -> None:
-    """The first call has ended in silence, and the next one is due."""
-    await office.change(policy={"on_unknown": on_unknown})
-    await office.service(provider=provider).work()
-    office.clock.advance(seconds=3)
 
 
 async def test_it_is_called_again_where_nothing_else_is_wanted(office: PostOffice) -> None:
@@ -209,41 +161,6 @@ async def test_where_nobody_can_be_asked_it_waits_for_a_person(office: PostOffic
     assert (row["state"], row["rule"]) == ("held", "unknown_outcome")
     assert row["reason"] == "It may have been sent, and test can't be asked whether it has it."
     assert len(provider.messages) == 1
-
-
-async def test_a_person_who_replays_it_in_doubt_has_decided(office: PostOffice) -> None:
-    provider = Silent()
-    await once_in_doubt(office, provider, "check")
-    await office.service(provider=provider).work()
-
-    assert await replay(office) == 1
-    await office.service(provider=provider).work()
-
-    assert len(provider.messages) == 2
-
-
-async def test_a_replay_asks_first_where_that_is_wanted(office: PostOffice) -> None:
-    provider = Asked(Receipt(provider_id="v7"))
-    await office.change(policy={"on_unknown": "check"}, state="held", doubt=True, provider="test")
-
-    assert await replay(office) == 1
-    await office.service(provider=provider).work()
-
-    assert provider.messages == []
-    assert (await office.delivery())["provider_id"] == "v7"
-
-
-async def test_what_turned_out_to_be_taken_is_not_replayed(office: PostOffice) -> None:
-    await office.service(provider=RecordingProvider()).work()
-    await office.change(state="held", doubt=True)
-
-    assert await replay(office) == 0
-
-
-async def replay(office: PostOffice) -> int:
-    letters = DeadLetters(office.store, clock=office.clock)
-    ids = [(await office.delivery())["id"]]
-    return await letters.replay(Kind.DELIVERY, ids, by="a test", in_doubt=True)
 
 
 async def test_a_certain_failure_is_never_asked_about(office: PostOffice) -> None:

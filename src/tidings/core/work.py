@@ -236,6 +236,8 @@ class Claimed:
     doubt: bool = False
     #: `provider` was asked last whether it has it, and said no
     asked: bool = False
+    #: the last call was answered: if there is doubt, it comes from one before
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,10 +79,9 @@ class Courier:
     async def _asked_first(self, claimed: Claimed, message: Message) -> Outcome:
         """Ask whether an earlier call was taken after all; if surely not, the next claim calls."""
         if self._find is None:
-            decided = not (claimed.tries or claimed.lapses)  # a person, who replayed it in doubt
-            return (
-                await self._called(claimed, message) if decided else outcomes.unanswerable(claimed)
-            )
+            if _is_decided(claimed):
+                return await self._called(claimed, message)
+            return outcomes.unanswerable(claimed)
         started_at = self._clock.now()
         try:
             receipt = await self._find(message)
@@ -130,6 +129,11 @@ class Courier:
         return outcomes.Call(
             provider=self._provider, started_at=started_at, finished_at=self._clock.now()
         )
+
+
+def _is_decided(claimed: Claimed) -> bool:
+    """Whether a person replayed it in doubt, and no call since then left doubt of its own."""
+    return not claimed.lapses and (not claimed.tries or claimed.answered)
 
 
 def _context(claimed: Claimed) -> Mapping[str, Any]:

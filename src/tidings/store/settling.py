@@ -90,6 +90,7 @@ def to_claimed(row: Row, times: Times, *, event: Event, recipient: Recipient | N
         cancelled=bool(row["cancelled"]),
         doubt=bool(row["doubt"]),
         asked=bool(row["asked"]),
+        answered=bool(row["answered"]),
     )
 
 

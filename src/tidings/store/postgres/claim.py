@@ -87,6 +87,7 @@ WITH due AS MATERIALIZED (
 ),
 judged AS MATERIALIZED (
     SELECT due.*,
+           NOT lapsed AND coalesce(last.outcome <> '{AttemptOutcome.UNKNOWN}', false) AS answered,
            CASE WHEN NOT doubt AND last.outcome = '{AttemptOutcome.ABSENT}'
                 THEN last.provider END AS asked_last,
            CASE WHEN lapses >= {MOST_LAPSES} THEN 'failed'
@@ -136,7 +137,7 @@ changed AS (
     FROM chosen
     WHERE deliveries.id = chosen.id
     RETURNING deliveries.*, chosen.ending, chosen.place, chosen.lapsed, chosen.due_at AS was_due_at,
-              coalesce(chosen.asked_last = deliveries.provider, false) AS asked
+              coalesce(chosen.asked_last = deliveries.provider, false) AS asked, chosen.answered
 ),
 counted AS (
     INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
@@ -144,7 +145,7 @@ counted AS (
            count(*)
     FROM changed WHERE ending IS NOT NULL GROUP BY workflow, channel, provider, ending
 )
-SELECT changed.ending, changed.asked, {CLAIMED}
+SELECT changed.ending, changed.asked, changed.answered, {CLAIMED}
 FROM changed
 JOIN events ON events.id = changed.event_id LEFT JOIN users ON users.id = changed.user_id
 ORDER BY place, lapsed DESC, was_due_at, changed.id

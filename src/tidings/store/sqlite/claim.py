@@ -37,6 +37,8 @@ SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lap
        due.policy, due.policy->>'on_unknown' AS on_unknown, due.provider, due.claimed_at,
        CASE WHEN due.tries > 0 THEN ({_CALLED}) ELSE '[]' END AS called,
        CASE WHEN last.outcome = '{AttemptOutcome.ABSENT}' THEN last.provider END AS asked_last,
+       due.state = 'pending' AND coalesce(last.outcome <> '{AttemptOutcome.UNKNOWN}', false)
+           AS answered,
        due.created_at, due.expires_at, due.cancelled_at IS NOT NULL AS cancelled,
        due.notification_id, due.user_id, due.workflow, due.step, due.channel, due.lane,
        due.address, due.template, due.template_version, due.locale, due.consent_version,

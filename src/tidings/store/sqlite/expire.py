@@ -11,8 +11,8 @@ from tidings.store.sqlite.figures import minute
 from tidings.store.sqlite.rows import batch, fetch
 
 _DUE = """
-SELECT due.id, due.epoch, due.tries, due.lapses, due.doubt, due.policy, NULL AS asked_last,
-       coalesce(due.provider, '') AS provider,
+SELECT due.id, due.epoch, due.tries, due.lapses, due.doubt, due.policy,
+       NULL AS asked_last, 0 AS answered, coalesce(due.provider, '') AS provider,
        due.created_at, due.expires_at, due.cancelled_at IS NOT NULL AS cancelled,
        due.notification_id, due.user_id, due.workflow, due.step, due.channel, due.lane,
        due.address, due.template, due.template_version, due.locale, due.consent_version,

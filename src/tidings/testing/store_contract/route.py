@@ -100,6 +100,31 @@ class RouteContract(StoreCase):
 
         assert (await claim_one(store, providers=("west",))).provider == provider
 
+    @pytest.mark.parametrize(
+        ("outcome", "answered"), [("transient", True), ("absent", True), ("unknown", False)]
+    )
+    async def test_it_comes_with_whether_its_last_call_was_answered(
+        self, store: Store, outcome: str, answered: bool
+    ) -> None:
+        await add_delivery(store)
+        first = await claim_one(store)
+        await self._fail(store, first, "unknown")
+        await self._fail(store, await claim_one(store), outcome)
+
+        again = await claim_one(store)
+
+        assert (first.answered, again.answered) == (False, answered)
+
+    async def test_a_dead_workers_call_was_not_answered(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        await self._fail(store, await claim_one(store), "transient")
+        await claim(store)
+        clock.advance(seconds=LEASE + 1)
+
+        assert not (await claim_one(store)).answered
+
     async def test_a_dead_workers_call_leaves_doubt(
         self, store: Store, clock: MovableClock
     ) -> None:
