@@ -13,7 +13,16 @@ from tests.simulation.settings import BEAT, LEASE, MOST_CALLS
 from tests.simulation.workflows import PROMISES
 from tidings.core.integrations import Limits
 from tidings.core.models import DeliveryState
-from tidings.core.work import Claimed, ClaimResult, Outcome, PlanResult, Settled, SettleStatus
+from tidings.core.work import (
+    Claimed,
+    ClaimResult,
+    Outcome,
+    PlanResult,
+    Settled,
+    SettleStatus,
+    Swept,
+)
+from tidings.store.lapses import LEFT_SECONDS
 
 
 class Ledger:
@@ -37,7 +46,7 @@ class Ledger:
         self._hands: dict[tuple[str, int], Hand] = {}
         self._epochs: dict[str, int] = {}
         self._ended: dict[str, DeliveryState] = {}
-        #: what claims brought to an end, until a yes comes after all; how many of those came
+        #: what was brought to an end unsettled, until a yes comes after all; how many of those came
         self._given_up: dict[str, DeliveryState] = {}
         self.late_yeses: Counter[DeliveryState] = Counter()
         self._troubled: dict[Process, float] = {}
@@ -69,20 +78,27 @@ class Ledger:
             for outcome in result.ended:
                 self._gives_up(outcome, now)
             return f": {_names(result.taken)}" if result.taken else ""
+        if isinstance(result, Swept):
+            return self._hear_swept(result, now)
         if isinstance(result, PlanResult):
             return f": {len(result.plans)}" if result.plans or result.resumed else ""
         return self._hear_each(result, now) if isinstance(result, list) else ""
 
     def _hear_each(self, results: list[object], now: float) -> str:
-        """What was settled, or what expired."""
+        """What was settled."""
         settled = [each for each in results if isinstance(each, Settled)]
-        expired = [each for each in results if isinstance(each, Outcome)]
         for each in settled:
             self._settled(each, now)
-        for outcome in expired:
-            self._expires(outcome, now)
-        told = [_in_words(each) for each in settled] or [_names([each.claimed]) for each in expired]
-        return ": " + ", ".join(told) if told else ""
+        return ": " + ", ".join(map(_in_words, settled)) if settled else ""
+
+    def _hear_swept(self, swept: Swept, now: float) -> str:
+        """What was taken back, and what came to its end."""
+        for claimed in swept.taken_back:
+            self._judge_lapse(claimed.id, now - LEFT_SECONDS)
+        for outcome in swept.ended:
+            self._gives_up(outcome, now - LEFT_SECONDS)
+        touched = [*swept.taken_back, *(each.claimed for each in swept.ended)]
+        return f": {_names(touched)}" if touched else ""
 
     def begin(self, call: Call) -> None:
         """A provider was called."""
@@ -95,6 +111,8 @@ class Ledger:
         self.require(call.delivery not in self._ended, "called after its end", call)
         newest = self._epochs.get(call.delivery)
         self.require(call.epoch == newest, f"called, though epoch {newest} has it", call)
+        is_open = self._hands[call.delivery, call.epoch].open
+        self.require(is_open, "called, though it was taken back", call)
         self._judge_patience(call)
         self._judge_limits(call)
 
@@ -164,11 +182,6 @@ class Ledger:
         self.require(outcome.claimed.id not in self._ended, "ended twice", outcome.claimed.id)
         self._judge_lapse(outcome.claimed.id, now)
         self._ended[outcome.claimed.id] = self._given_up[outcome.claimed.id] = outcome.state
-
-    def _expires(self, outcome: Outcome, now: float) -> None:
-        self.require(outcome.claimed.id not in self._ended, "ended twice", outcome.claimed.id)
-        self._judge_lapse(outcome.claimed.id, now)
-        self._ended[outcome.claimed.id] = outcome.state
 
     def _judge_lapse(self, delivery: str, now: float) -> None:
         """A hand that is still open may be taken over only if its holder failed to hold it."""

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 #: seconds that what is late may take
 _LATE = (0.001, 0.05, 0.6, 2.5)
 #: what is asked again and again, mostly in vain; it goes wrong less often in proportion
-_LOOKS = frozenset({"claim", "expire", "plan", "reread", "resume"})
+_LOOKS = frozenset({"claim", "plan", "reread", "resume", "sweep"})
 _RARELY = 0.15
 
 

@@ -92,6 +92,8 @@ class Model:
                 letter.state = "failed"
             elif letter.at_most_once:
                 letter.state = "held"
+            elif letter.called_off:
+                letter.state = "cancelled"
 
     def _deliver(self, letter: Letter) -> None:
         if letter.called_off:

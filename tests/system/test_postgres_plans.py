@@ -24,6 +24,7 @@ from tidings.store.postgres.resume import DUE as DUE_NOTIFICATIONS
 from tidings.store.postgres.resume import FINISH as FINISH_RESUMING
 from tidings.store.postgres.resume import PUT_OFF as PUT_OFF_NOTIFICATIONS
 from tidings.store.postgres.settle import BEAT, SETTLE, STANDING
+from tidings.store.postgres.sweep import TAKE_BACK
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
@@ -117,6 +118,11 @@ STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
         "deliveries_due",
     ),
     "expire": (EXPIRE, [_NO_SHIFT, "'email'", str(BATCH)], "deliveries_expiry"),
+    "take_back": (
+        TAKE_BACK,
+        [_NO_SHIFT, "'email'", str(BATCH), "'{}'::uuid[]"],
+        "deliveries_sending",
+    ),
     "due_events": (DUE_EVENTS, [_NO_SHIFT, str(BATCH)], "events_due"),
     "due_notifications": (DUE_NOTIFICATIONS, [_NO_SHIFT, str(BATCH)], "notifications_due"),
     "reread": (REREAD, [ids("d"), each("1", "integer")], "deliveries_pkey"),

@@ -24,6 +24,7 @@ from tidings.core.work import (
     Outcome,
     PlanResult,
     Settled,
+    Swept,
 )
 
 Result = TypeVar("Result")
@@ -207,12 +208,16 @@ class Store(Protocol):
 
         Which provider is about to be called goes on record: see `store.settling.provider_for`.
         What two workers died with is taken alone; what three died with is given up; what one died
-        with is held where its policy says so.
+        with is held where its policy says so, and cancelled where it was called off.
         """
         ...
 
-    async def expire(self, channel: str, *, limit: int) -> Sequence[Outcome]:
-        """End pending deliveries that are of no use any more, whoever may be called."""
+    async def sweep(self, channel: str, *, limit: int, spared: Sequence[str] = ()) -> Swept:
+        """Up to `limit` of each: end what is of no use any more, take back what dead workers left.
+
+        It does so whoever may be called. What was left for `store.lapses.LEFT_SECONDS` fares as
+        with `claim`, but is pending again, with its doubt; the deliveries `spared` are in hand.
+        """
         ...
 
     async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:

@@ -245,7 +245,17 @@ class ClaimResult:
     """What one claim took, and what it brought to an end instead."""
 
     taken: Sequence[Claimed] = ()
-    #: failed, because too many workers died with them in hand, or held, because one did
+    #: failed, because too many workers died with them in hand; held or cancelled, because one did
+    ended: Sequence["Outcome"] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What one sweep found that no claim had come for."""
+
+    #: pending again, and in doubt; as the dead worker had it
+    taken_back: Sequence[Claimed] = ()
+    #: of no use any more, or ended as a claim would have ended it
     ended: Sequence["Outcome"] = ()
 
 

@@ -13,7 +13,6 @@ from tidings.core.quiet_log import QuietLog
 from tidings.delivery.channel import Channel
 from tidings.delivery.claims import Claims
 from tidings.delivery.courier import Courier, Templates
-from tidings.delivery.expiry import Expiry
 from tidings.delivery.gate.balance import Balance
 from tidings.delivery.gate.elsewhere import elsewhere
 from tidings.delivery.gate.gate import Gate
@@ -27,6 +26,7 @@ from tidings.delivery.pace import Pace
 from tidings.delivery.pauses import Pauses
 from tidings.delivery.receipts import Receipts
 from tidings.delivery.settler import Settler
+from tidings.delivery.sweeper import Sweeper
 from tidings.delivery.trips import Crew
 from tidings.delivery.under_way import UnderWay
 from tidings.delivery.watch import Watch
@@ -92,7 +92,7 @@ class Workshop:
             routes=routes,
             paused=partial(self.pauses.left, name),
             receipts=[each for each in receipts.values() if each is not None],
-            expiry=Expiry(channel=name, store=self.store, news=self.news),
+            sweeper=Sweeper(channel=name, hold=self.hold, news=self.news),
             quiet_log=self.quiet_log,
         )
 

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tidings.core.loops import BackOff
 from tidings.core.quiet_log import QuietLog
-from tidings.delivery.expiry import Expiry
 from tidings.delivery.gate.routes import Routes
 from tidings.delivery.receipts import Receipts
+from tidings.delivery.sweeper import Sweeper
 from tidings.delivery.under_way import UnderWay
 from tidings.delivery.window import Window
 
@@ -23,7 +23,7 @@ class Channel:
         routes: Routes,
         paused: Callable[[], Awaitable[Mapping[str, float]]],
         receipts: Sequence[Receipts],
-        expiry: Expiry,
+        sweeper: Sweeper,
         quiet_log: QuietLog,
     ) -> None:
         self._windows = windows
@@ -31,7 +31,7 @@ class Channel:
         self._routes = routes
         self._paused = paused
         self._receipts = receipts
-        self._expiry = expiry
+        self._sweeper = sweeper
         self._quiet_log = quiet_log
         self._has_recalled = False
 
@@ -65,12 +65,12 @@ class Channel:
         if general.is_stuck:
             count += await reserved.once()
         await self._under_way.finish()
-        await self.expire()
+        await self.sweep()
         return count
 
-    async def expire(self) -> None:
-        """End what is of no use any more and waits all the same. Raises Unavailable."""
-        await self._expiry.end()
+    async def sweep(self) -> None:
+        """End what is of no use any more, and take over from the dead. Raises Unavailable."""
+        await self._sweeper.sweep()
 
     async def drain(self, seconds: float) -> None:
         """Let what is in hand finish, or break it off, within so many seconds."""

@@ -1,14 +1,15 @@
 """What a worker has in hand, and until when it is surely its own."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from tidings.core.errors import Unavailable
 from tidings.core.group_commit import GroupCommit
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import Claimed, ClaimRequest, ClaimResult
+from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Swept
 
 #: seconds for which what was read with the claim is as good as read now
 _FRESH_SECONDS = 0.05
@@ -30,8 +31,8 @@ class _Held:
 class Hold:
     """Claims, and renews the leases of what is in hand until it is let go; times in seconds.
 
-    After an outage it holds what is in hand before it claims anything, and leaves the others one
-    beat's time to do the same: or the leases that ran out meanwhile would be taken for deaths,
+    After an outage it holds what is in hand before it takes anything over, and leaves the others
+    one beat's time to do the same: or the leases that ran out meanwhile would be taken for deaths,
     and mails that were answered sent again.
     """
 
@@ -45,6 +46,8 @@ class Hold:
         self._held: dict[str, _Held] = {}
         self._readings = GroupCommit[Claimed, Claimed | None](store.reread, breath=_BREATH)
         self._outage = False
+        #: until then the others may hold what is theirs, on the loop's clock
+        self._patient_until = 0.0
 
     async def claim(self, request: ClaimRequest) -> ClaimResult:
         """Take what is due; of what is in hand already only the epoch is new.
@@ -53,11 +56,8 @@ class Hold:
         """
         await self._outlast()
         asked = _now()
-        try:
+        with self._watchful():
             result = await self._store.claim(request)
-        except Unavailable:
-            self.note_outage()
-            raise
         taken = [claimed for claimed in result.taken if claimed.id not in self._held]
         for claimed in result.taken:
             held = self._held.get(claimed.id)
@@ -65,6 +65,12 @@ class Hold:
                 claimed=claimed, until=asked + request.lease, read=held.read if held else asked
             )
         return ClaimResult(taken=taken, ended=result.ended)
+
+    async def sweep(self, channel: str, *, limit: int) -> Swept:
+        """Take nothing in hand, and spare what is. Raises Unavailable."""
+        await self._outlast()
+        with self._watchful():
+            return await self._store.sweep(channel, limit=limit, spared=tuple(self._held))
 
     def note_outage(self) -> None:
         """The database did not answer."""
@@ -111,10 +117,12 @@ class Hold:
                 self._quiet_log.warning("what is in hand could not be held", reason=str(error))
 
     async def _outlast(self) -> None:
-        while self._outage:
-            await self._ask_whether_it_is_over()
-            self._outage = False
-            await asyncio.sleep(self._beat_seconds)
+        while self._outage or _now() < self._patient_until:
+            if self._outage:
+                await self._ask_whether_it_is_over()
+                self._outage = False
+                self._patient_until = _now() + self._beat_seconds
+            await asyncio.sleep(self._patient_until - _now())
         if any(held.until < _now() + self._beat_seconds for held in self._held.values()):
             await self._beat()
 
@@ -123,6 +131,14 @@ class Hold:
             await self._beat()
         else:
             await self._store.now()
+
+    @contextmanager
+    def _watchful(self) -> Iterator[None]:
+        try:
+            yield
+        except Unavailable:
+            self.note_outage()
+            raise
 
     async def _beat(self) -> None:
         asked, in_hand = _now(), list(self._held.values())

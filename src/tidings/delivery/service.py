@@ -32,8 +32,8 @@ _NEWS_SECONDS: Final = 1.0
 _LAST_SECONDS: Final = 0.5
 #: how often the workers agree on how the integrations fare, where nothing is urgent
 _TELL_SECONDS: Final = 0.5
-#: how often it is looked for what is of no use any more
-_EXPIRE_SECONDS: Final = 1.0
+#: how often it is looked for what no claim comes for
+_SWEEP_SECONDS: Final = 1.0
 
 
 class DeliveryService:
@@ -126,7 +126,7 @@ class DeliveryService:
             asyncio.create_task(self._hold.keep()),
             asyncio.create_task(self._pauses.keep()),
             asyncio.create_task(self._keep_telling(chosen)),
-            *[asyncio.create_task(self._keep_expiring(channel)) for channel in chosen],
+            *[asyncio.create_task(self._keep_sweeping(channel)) for channel in chosen],
         ]
         try:
             await self._claim_until(stopping, chosen)
@@ -191,13 +191,13 @@ class DeliveryService:
             except Exception as error:  # likewise
                 self._quiet_log.error("how the integrations fare can't be agreed on", error)
 
-    async def _keep_expiring(self, channel: Channel) -> None:
+    async def _keep_sweeping(self, channel: Channel) -> None:
         while True:
-            await asyncio.sleep(_EXPIRE_SECONDS)
+            await asyncio.sleep(_SWEEP_SECONDS)
             try:
-                await channel.expire()
+                await channel.sweep()
             except Exception as error:  # the next time, or a claim, then
-                self._quiet_log.warning("what is out of date can't be ended", reason=str(error))
+                self._quiet_log.warning("what no claim comes for can't be swept", reason=str(error))
 
     async def _claim_until(self, stopping: asyncio.Event, channels: Sequence[Channel]) -> None:
         """A claim that hangs then is broken off; what it took all the same is left to its lease."""

@@ -14,7 +14,7 @@ from tidings.delivery.courier import uncancel
 from tidings.delivery.hold import Hold
 from tidings.delivery.outcomes import given_back
 from tidings.delivery.trips import Trip, end
-from tidings.store.settling import ALONE_FROM
+from tidings.store.lapses import ALONE_FROM
 
 Carry = Callable[[Trip], Awaitable[Outcome]]
 """Takes one to its outcome; cancelled, it answers with an outcome all the same."""

@@ -19,15 +19,6 @@ from tidings.core.work import (
 )
 from tidings.store.rows import Row, storable
 
-#: a delivery that was in so many dead workers' hands is not given to another
-MOST_LAPSES = 3
-
-#: and one that was in so many is taken alone, so that it takes no neighbour with it
-ALONE_FROM = MOST_LAPSES - 1
-
-GAVE_UP = f"{MOST_LAPSES} workers died with this message in hand"
-WORKER_DIED = "the worker died before an answer was recorded"
-HELD = "the worker died during the call, so that nobody knows whether it was taken"
 CALLED_OFF = "It was called off while a call was under way, so there is no other."
 
 #: seconds for which a delivery avoids the integrations at which it failed, if there is another
@@ -94,13 +85,6 @@ def to_claimed(row: Row, times: Times, *, event: Event, recipient: Recipient | N
     )
 
 
-def end_of(lapses: int, *, lapsed: bool, on_unknown: str | None) -> str | None:
-    """The state in which a claim ends a delivery instead of taking it, or None."""
-    if lapses >= MOST_LAPSES:
-        return DeliveryState.FAILED
-    return DeliveryState.HELD if lapsed and on_unknown == OnUnknown.HOLD else None
-
-
 def provider_for(
     providers: Sequence[str],
     *,
@@ -125,17 +109,6 @@ def provider_for(
         return asked if asked in providers else first
     turns = {name: turn for turn, name in enumerate(called)}
     return min(providers, key=lambda name: turns.get(name, -1))
-
-
-def ended(claimed: Claimed, state: str) -> Outcome:
-    """What a claim brought to its end, as an outcome like any other."""
-    gave_up = state == DeliveryState.FAILED
-    return Outcome(
-        claimed=claimed,
-        state=DeliveryState(state),
-        reason=GAVE_UP if gave_up else HELD,
-        rule=WORKERS_DIED if gave_up else UNKNOWN_OUTCOME,
-    )
 
 
 def late(claimed: Claimed, at: datetime) -> Outcome:

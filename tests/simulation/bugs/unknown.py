@@ -9,13 +9,13 @@ from tidings.core.work import Claimed
 from tidings.delivery import outcomes
 from tidings.delivery import recheck as rechecking
 from tidings.delivery.courier import Courier
-from tidings.store.settling import MOST_LAPSES
+from tidings.store.lapses import MOST_LAPSES
 from tidings.store.sqlite import claim, settle
 
 POLICIES = "tests/system/test_delivery_policies.py::"
 
 
-def _never_held(lapses: int, *, lapsed: bool, on_unknown: str | None) -> str | None:
+def _never_held(lapses: int, **_how: object) -> str | None:
     return DeliveryState.FAILED if lapses >= MOST_LAPSES else None
 
 

@@ -4,45 +4,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tidings.core.work import AttemptOutcome, Claimed, ClaimRequest, ClaimResult
+from tidings.store.lapses import ALONE_FROM, ended
 from tidings.store.postgres.due import locked_due
+from tidings.store.postgres.lapses import CHANGES, COLUMNS, COUNT, ENDING, NOTE
 from tidings.store.postgres.recipients import RECIPIENT, to_recipient
 from tidings.store.rows import Row, to_event
-from tidings.store.settling import (
-    ALONE_FROM,
-    AVOIDS_SECONDS,
-    GAVE_UP,
-    HELD,
-    MOST_LAPSES,
-    UNKNOWN_OUTCOME,
-    WORKER_DIED,
-    WORKERS_DIED,
-    Times,
-    ended,
-    to_claimed,
-)
+from tidings.store.settling import AVOIDS_SECONDS, Times, to_claimed
 
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
-
-_COLUMNS = (
-    "id",
-    "epoch",
-    "tries",
-    "provider",
-    "claimed_at",
-    "due_at",
-    "array_position($6::text[], lane) AS place",
-    "policy->>'on_unknown' AS on_unknown",
-    "state = 'sending' AS lapsed",
-    "doubt OR state = 'sending' AS doubt",
-    "lapses + (state = 'sending')::integer AS lapses",
-)
 
 _DUE = locked_due(
     "state = 'sending' AND channel = $2",
     "state = 'pending' AND channel = $2",
     table="deliveries",
-    columns=_COLUMNS,
+    columns=(*COLUMNS, "array_position($6::text[], lane) AS place"),
     limit="$3",
     lanes="unnest($6::text[])",
 )
@@ -78,9 +54,8 @@ events.data::text, events.time,
 {RECIPIENT}
 """
 
-#: What dead workers left comes before what waits in its lane. `end_of` and `provider_for` of
-#: store.settling, in SQL. The lease runs from clock_timestamp(): a statement that waited must not
-#: have used it up.
+#: What dead workers left comes before what waits in its lane. `provider_for` of store.settling, in
+#: SQL. The lease runs from clock_timestamp(): a statement that waited must not have used it up.
 CLAIM = f"""
 WITH due AS MATERIALIZED (
     {_DUE}
@@ -90,8 +65,7 @@ judged AS MATERIALIZED (
            NOT lapsed AND coalesce(last.outcome <> '{AttemptOutcome.UNKNOWN}', false) AS answered,
            CASE WHEN NOT doubt AND last.outcome = '{AttemptOutcome.ABSENT}'
                 THEN last.provider END AS asked_last,
-           CASE WHEN lapses >= {MOST_LAPSES} THEN 'failed'
-                WHEN lapsed AND on_unknown = 'hold' THEN 'held' END AS ending,
+           {ENDING} AS ending,
            CASE WHEN doubt AND due.provider IS NOT NULL
                 THEN CASE WHEN due.provider = ANY ($5::text[])
                             OR coalesce(on_unknown, 'retry') <> 'retry'
@@ -112,39 +86,23 @@ chosen AS MATERIALIZED (
     WHERE ending IS NOT NULL OR judged.id = next.id
        OR (judged.lapses < {ALONE_FROM} AND next.lapses < {ALONE_FROM})
 ),
-noted AS (
-    INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, started_at)
-    SELECT id, epoch, provider, '{AttemptOutcome.UNKNOWN}', false, '{WORKER_DIED}', claimed_at
-    FROM chosen WHERE lapsed
-    ON CONFLICT DO NOTHING
-),
+noted AS ({NOTE}),
 changed AS (
     UPDATE deliveries
     SET state = coalesce(ending, 'sending'),
         epoch = deliveries.epoch + (ending IS NULL)::integer,
-        lapses = chosen.lapses,
-        doubt = chosen.doubt,
-        reason = CASE ending WHEN 'failed' THEN '{GAVE_UP}' WHEN 'held' THEN '{HELD}'
-                             ELSE reason END,
-        rule = CASE ending WHEN 'failed' THEN '{WORKERS_DIED}' WHEN 'held' THEN '{UNKNOWN_OUTCOME}'
-                           ELSE rule END,
         provider = CASE WHEN ending IS NULL THEN next_provider ELSE deliveries.provider END,
         claimed_at = CASE WHEN ending IS NULL THEN clock_timestamp() + $1::interval
                           ELSE deliveries.claimed_at END,
         due_at = CASE WHEN ending IS NULL
                       THEN clock_timestamp() + $1::interval + $4::interval END,
-        updated_at = now() + $1::interval
+        {CHANGES}
     FROM chosen
     WHERE deliveries.id = chosen.id
     RETURNING deliveries.*, chosen.ending, chosen.place, chosen.lapsed, chosen.due_at AS was_due_at,
               coalesce(chosen.asked_last = deliveries.provider, false) AS asked, chosen.answered
 ),
-counted AS (
-    INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
-    SELECT date_trunc('minute', now() + $1::interval), workflow, channel, provider, ending,
-           count(*)
-    FROM changed WHERE ending IS NOT NULL GROUP BY workflow, channel, provider, ending
-)
+counted AS ({COUNT})
 SELECT changed.ending, changed.asked, changed.answered, {CLAIMED}
 FROM changed
 JOIN events ON events.id = changed.event_id LEFT JOIN users ON users.id = changed.user_id

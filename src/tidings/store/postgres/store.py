@@ -19,19 +19,20 @@ from tidings.core.work import (
     Outcome,
     PlanResult,
     Settled,
+    Swept,
 )
 from tidings.store import schema
 from tidings.store.migrations import migrate
 from tidings.store.postgres.accept import accept
 from tidings.store.postgres.claim import claim
 from tidings.store.postgres.database import Database
-from tidings.store.postgres.expire import expire
 from tidings.store.postgres.figures import fold
 from tidings.store.postgres.one_by_one import plan_with
 from tidings.store.postgres.plan import plan
 from tidings.store.postgres.reread import reread
 from tidings.store.postgres.resume import resume
 from tidings.store.postgres.settle import beat, settle
+from tidings.store.postgres.sweep import sweep
 
 Result = TypeVar("Result")
 
@@ -96,10 +97,10 @@ class PostgresStore:
         shift = self._clock.shift
         return await self._database.use(lambda to: claim(to, shift, request))
 
-    async def expire(self, channel: str, *, limit: int) -> Sequence[Outcome]:
-        """End pending deliveries that are of no use any more, whoever may be called."""
+    async def sweep(self, channel: str, *, limit: int, spared: Sequence[str] = ()) -> Swept:
+        """End what is of no use any more, and take back what dead workers left."""
         shift = self._clock.shift
-        return await self._database.use(lambda to: expire(to, shift, channel, limit))
+        return await self._database.transact(lambda to: sweep(to, shift, channel, limit, spared))
 
     async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:
         """What is in hand as it stands now, with its user; None for what is not any more."""

@@ -6,17 +6,9 @@ from collections.abc import Sequence
 import orjson
 
 from tidings.core.work import AttemptOutcome, Claimed, ClaimRequest, ClaimResult, Outcome
+from tidings.store.lapses import ALONE_FROM, WORKER_DIED, end_of, ended
 from tidings.store.schema.types import from_microseconds
-from tidings.store.settling import (
-    ALONE_FROM,
-    AVOIDS_SECONDS,
-    WORKER_DIED,
-    Times,
-    end_of,
-    ended,
-    provider_for,
-    to_claimed,
-)
+from tidings.store.settling import AVOIDS_SECONDS, Times, provider_for, to_claimed
 from tidings.store.sqlite.due import read_lanes
 from tidings.store.sqlite.figures import minute
 from tidings.store.sqlite.recipients import read_recipients
@@ -55,6 +47,7 @@ LIMIT :limit
 """
 #: what dead workers left comes before what waits in its lane
 ABANDONED, WAITING = _DUE.format(state="sending"), _DUE.format(state="pending")
+_AVOIDS = AVOIDS_SECONDS * 1_000_000
 _ADD_LAPSES = f"""
 INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, started_at)
 SELECT value->>0, value->>1, value->>2, '{AttemptOutcome.UNKNOWN}', 0, '{WORKER_DIED}', value->>3
@@ -87,17 +80,23 @@ def claim(
     connection: sqlite3.Connection, now: int, lease: int, request: ClaimRequest
 ) -> ClaimResult:
     """Take due deliveries for `lease` microseconds, lane after lane."""
-    avoids = AVOIDS_SECONDS * 1_000_000
-    values = {"channel": request.channel, "now": now, "avoids": avoids}
+    values = {"channel": request.channel, "now": now, "avoids": _AVOIDS}
     rows = read_lanes(connection, (ABANDONED, WAITING), values, request.limit, request.lanes)
-    taken = _together([row for row in rows if _ending(row) is None])
-    over = [row for row in rows if _ending(row)]
-    _record_lapses(connection, [*taken, *over])
+    taken = _together([row for row in rows if ending(row) is None])
+    over = [row for row in rows if ending(row)]
+    note_lapses(connection, [*taken, *over])
     chosen = [_provider(row, request) for row in taken]
     _take(connection, now, now + lease, taken, chosen)
     claimed = read_claimed(connection, taken, chosen, epochs=1)
-    outcomes = _end(connection, now, over)
-    return ClaimResult(taken=claimed, ended=outcomes)
+    return ClaimResult(taken=claimed, ended=end(connection, now, over))
+
+
+def abandoned(
+    connection: sqlite3.Connection, since: int, channel: str, limit: int
+) -> list[sqlite3.Row]:
+    """What dead workers left, whose leases ended before a moment, lane after lane."""
+    values = {"channel": channel, "now": since, "avoids": _AVOIDS}
+    return read_lanes(connection, (ABANDONED,), values, limit)
 
 
 def _together(rows: Sequence[sqlite3.Row]) -> Sequence[sqlite3.Row]:
@@ -106,8 +105,14 @@ def _together(rows: Sequence[sqlite3.Row]) -> Sequence[sqlite3.Row]:
     return [row for row in rows if row["lapses"] < ALONE_FROM]
 
 
-def _ending(row: sqlite3.Row) -> str | None:
-    return end_of(row["lapses"], lapsed=bool(row["lapsed"]), on_unknown=row["on_unknown"])
+def ending(row: sqlite3.Row) -> str | None:
+    """The state in which a row ends instead of being taken, or None."""
+    return end_of(
+        row["lapses"],
+        lapsed=bool(row["lapsed"]),
+        cancelled=bool(row["cancelled"]),
+        on_unknown=row["on_unknown"],
+    )
 
 
 def _provider(row: sqlite3.Row, request: ClaimRequest) -> str:
@@ -121,7 +126,8 @@ def _provider(row: sqlite3.Row, request: ClaimRequest) -> str:
     )
 
 
-def _record_lapses(connection: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
+def note_lapses(connection: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
+    """Note the dead workers' calls, of whose ends nobody knows."""
     lapsed = [
         [row["id"], row["epoch"], row["provider"], row["claimed_at"]]
         for row in rows
@@ -145,11 +151,12 @@ def _take(
     connection.execute(CLAIM, {"rows": batch(changes), "now": now, "lease_end": lease_end})
 
 
-def _end(connection: sqlite3.Connection, now: int, rows: Sequence[sqlite3.Row]) -> list[Outcome]:
+def end(connection: sqlite3.Connection, now: int, rows: Sequence[sqlite3.Row]) -> list[Outcome]:
+    """Bring rows to the ends they have, and count them."""
     if not rows:
         return []
     claimed = read_claimed(connection, rows, [row["provider"] for row in rows])
-    outcomes = [ended(each, _ending(row) or "") for row, each in zip(rows, claimed, strict=True)]
+    outcomes = [ended(each, ending(row) or "") for row, each in zip(rows, claimed, strict=True)]
     changes = [
         [row["id"], row["lapses"], row["doubt"], each.state, each.reason, each.rule]
         for row, each in zip(rows, outcomes, strict=True)

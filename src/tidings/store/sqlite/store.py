@@ -21,6 +21,7 @@ from tidings.core.work import (
     Outcome,
     PlanResult,
     Settled,
+    Swept,
 )
 from tidings.store import schema
 from tidings.store.migrations import migrate
@@ -28,12 +29,12 @@ from tidings.store.schema.types import to_microseconds
 from tidings.store.sqlite.accept import accept
 from tidings.store.sqlite.claim import claim
 from tidings.store.sqlite.database import Database
-from tidings.store.sqlite.expire import expire
 from tidings.store.sqlite.figures import fold
 from tidings.store.sqlite.plan import plan
 from tidings.store.sqlite.reread import reread
 from tidings.store.sqlite.resume import resume
 from tidings.store.sqlite.settle import beat, settle
+from tidings.store.sqlite.sweep import sweep
 from tidings.store.sqlite.writer import Writer
 
 Result = TypeVar("Result")
@@ -90,9 +91,9 @@ class SqliteStore:
         held = _microseconds(request.lease)
         return await self._transact(lambda to, now: claim(to, now, held, request))
 
-    async def expire(self, channel: str, *, limit: int) -> Sequence[Outcome]:
-        """End pending deliveries that are of no use any more, whoever may be called."""
-        return await self._transact(lambda to, now: expire(to, now, channel, limit))
+    async def sweep(self, channel: str, *, limit: int, spared: Sequence[str] = ()) -> Swept:
+        """End what is of no use any more, and take back what dead workers left."""
+        return await self._transact(lambda to, now: sweep(to, now, channel, limit, spared))
 
     async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:
         """What is in hand as it stands now, with its user; None for what is not any more."""

@@ -37,6 +37,7 @@ _TOPICS = (
     "run",
     "settle",
     "suppressing",
+    "take_back",
 )
 # Before they are imported, so that a failed comparison shows both sides.
 pytest.register_assert_rewrite(*[f"{__name__}.{topic}" for topic in _TOPICS])

@@ -7,9 +7,11 @@ from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import StoreCase
 from tidings.testing.store_contract.given import (
     LEASE,
+    PROVIDER,
     add_delivery,
     claim,
     claim_one,
+    claim_result,
     figures,
     row,
 )
@@ -57,7 +59,7 @@ class CalledOffContract(StoreCase):
 
         assert statuses(again) == [SettleStatus.ALREADY]
 
-    async def test_a_dead_workers_claim_comes_back_with_it(
+    async def test_what_a_dead_worker_had_in_hand_then_is_cancelled(
         self, store: Store, clock: MovableClock
     ) -> None:
         await add_delivery(store)
@@ -65,7 +67,14 @@ class CalledOffContract(StoreCase):
         await self._call_off(store)
         clock.advance(seconds=LEASE + 1)
 
-        assert (await claim_one(store)).cancelled
+        result = await claim_result(store)
+
+        (ended,) = result.ended
+        stored = await row(store, schema.deliveries)
+        assert (result.taken, ended.state, ended.rule) == ([], "cancelled", "cancelled")
+        assert (stored["state"], stored["reason"]) == ("cancelled", ended.reason)
+        assert (await row(store, schema.attempts))["outcome"] == "unknown"
+        assert (await figures(store))["cancelled", "welcome", "email", PROVIDER] == 1
 
     async def _call_off(self, store: Store) -> None:
         statement = schema.deliveries.update().values(cancelled_at=await store.now())

@@ -23,6 +23,7 @@ from tidings.testing.store_contract.route import RouteContract
 from tidings.testing.store_contract.run import RunContract
 from tidings.testing.store_contract.settle import FenceContract, FoldContract, SettleContract
 from tidings.testing.store_contract.suppressing import SuppressingContract
+from tidings.testing.store_contract.take_back import TakeBackContract
 
 
 class StoreContract(
@@ -36,6 +37,7 @@ class StoreContract(
     LapseContract,
     RouteContract,
     ExpireContract,
+    TakeBackContract,
     SettleContract,
     RereadContract,
     CalledOffContract,

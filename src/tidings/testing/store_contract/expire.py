@@ -1,10 +1,11 @@
 """Expiring: what is of no use any more ends, also where nobody claims."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tidings.core.ports import Store
-from tidings.core.work import SettleStatus
+from tidings.core.work import Outcome, SettleStatus
 from tidings.store import schema
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import CLOCK_TOLERANCE, StoreCase
@@ -22,7 +23,7 @@ from tidings.testing.store_contract.settle import sent, statuses, to_retry
 
 
 class ExpireContract(StoreCase):
-    """What `expire` must do."""
+    """What `sweep` must do with what is of no use any more."""
 
     async def test_it_ends_in_words_and_counts_with_no_call(
         self, store: Store, clock: MovableClock
@@ -30,7 +31,7 @@ class ExpireContract(StoreCase):
         expires_at = await _perishable(store)
         clock.advance(seconds=60)
 
-        (outcome,) = await store.expire("email", limit=100)
+        (outcome,) = await expire(store)
 
         stored = await row(store, schema.deliveries)
         assert (stored["state"], stored["rule"], stored["due_at"]) == ("expired", "expired", None)
@@ -44,7 +45,7 @@ class ExpireContract(StoreCase):
         assert (outcome.attempt, outcome.claimed.provider) == (None, "")
         assert await rows(store, schema.attempts) == []
         assert (await figures(store))["expired", "welcome", "email", ""] == 1
-        assert await store.expire("email", limit=100) == []
+        assert await expire(store) == []
 
     async def test_it_comes_with_its_event_and_its_user(
         self, store: Store, clock: MovableClock
@@ -53,7 +54,7 @@ class ExpireContract(StoreCase):
         event = await add_delivery(store, "ada", expires_at=now + timedelta(seconds=60))
         clock.advance(seconds=60)
 
-        (outcome,) = await store.expire("email", limit=100)
+        (outcome,) = await expire(store)
 
         assert (outcome.claimed.event, outcome.claimed.workflow) == (event, "welcome")
         assert outcome.claimed.recipient is not None
@@ -66,7 +67,7 @@ class ExpireContract(StoreCase):
         await store.settle([await to_retry(store, await claim_one(store))])
         clock.advance(seconds=60)
 
-        (outcome,) = await store.expire("email", limit=100)
+        (outcome,) = await expire(store)
 
         assert outcome.claimed.provider == PROVIDER
         assert len(await rows(store, schema.attempts)) == 1
@@ -82,7 +83,7 @@ class ExpireContract(StoreCase):
         await add_delivery(store, "eve", expires_at=now, channel="push")
         clock.advance(seconds=60)
 
-        assert await store.expire("email", limit=100) == []
+        assert await expire(store) == []
         assert len(await claim(store)) == 2
 
     async def test_what_is_in_hand_is_its_workers_to_end(
@@ -92,7 +93,7 @@ class ExpireContract(StoreCase):
         claimed = await claim_one(store, lease=600)
         clock.advance(seconds=60)
 
-        assert await store.expire("email", limit=100) == []
+        assert await expire(store) == []
         assert statuses(await store.settle([await sent(store, claimed)])) == [SettleStatus.SETTLED]
 
     async def test_a_late_answer_does_not_raise_it_again(
@@ -102,7 +103,7 @@ class ExpireContract(StoreCase):
         claimed = await claim_one(store)
         await store.settle([await to_retry(store, claimed)])
         clock.advance(seconds=60 + LEASE)
-        await store.expire("email", limit=100)
+        await expire(store)
 
         late = await store.settle([await sent(store, claimed)])
 
@@ -117,7 +118,7 @@ class ExpireContract(StoreCase):
             await add_delivery(store, f"user{seconds}", expires_at=now + timedelta(seconds=seconds))
         clock.advance(seconds=60)
 
-        ended = [await store.expire("email", limit=2) for _ in range(3)]
+        ended = [await expire(store, limit=2) for _ in range(3)]
 
         users = [{each.claimed.event.user_id for each in few} for few in ended]
         assert users == [{"user10", "user20"}, {"user30"}, set()]
@@ -129,11 +130,16 @@ class ExpireContract(StoreCase):
             await _perishable(store)
         clock.advance(seconds=60)
 
-        found = await asyncio.gather(*[store.expire("email", limit=100) for _ in range(4)])
+        found = await asyncio.gather(*[expire(store) for _ in range(4)])
 
         ids = [outcome.claimed.id for few in found for outcome in few]
         assert len(ids) == len(set(ids)) == 10
         assert (await figures(store))["expired", "welcome", "email", ""] == 10
+
+
+async def expire(store: Store, *, limit: int = 100) -> Sequence[Outcome]:
+    """Sweep; what came to its end."""
+    return (await store.sweep("email", limit=limit)).ended
 
 
 async def _perishable(store: Store) -> datetime:

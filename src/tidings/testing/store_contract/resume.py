@@ -185,7 +185,7 @@ class ResumeContract(StoreCase):
         assert (len(at_once.resumed), len(later.resumed)) == (0, 1)
         assert len(await rows(store, schema.deliveries)) == 3
 
-    async def test_after_five_tries_it_failed_with_its_reason(
+    async def test_after_five_tries_its_waiting_is_over_with_a_reason(
         self, store: Store, clock: MovableClock
     ) -> None:
         event_id = await park(store)
