@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from tidings.core.errors import Unavailable
 from tidings.core.ports import Store
-from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Outcome, Settled
+from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Outcome, Settled, Swept
 
-DATABASE = frozenset({"claim", "beat", "settle", "now"})
+DATABASE = frozenset({"claim", "sweep", "beat", "settle", "now"})
 
 
 class TroubledStore:
@@ -48,6 +48,12 @@ class TroubledStore:
         await asyncio.sleep(self.claim_seconds)
         self._after("claim")
         return result
+
+    async def sweep(self, channel: str, *, limit: int, spared: Sequence[str] = ()) -> Swept:
+        await self._before("sweep")
+        swept = await self._store.sweep(channel, limit=limit, spared=spared)
+        self._after("sweep")
+        return swept
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
         await self._before("beat")
