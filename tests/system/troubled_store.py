@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,10 +55,11 @@ class TroubledStore:
         self._after("sweep")
         return swept
 
-    async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
+    async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> Collection[str]:
         await self._before("beat")
-        await self._store.beat(claimed, lease=lease)
+        held = await self._store.beat(claimed, lease=lease)
         self._after("beat")
+        return held
 
     async def settle(self, outcomes: Sequence[Outcome]) -> Sequence[Settled]:
         await self._before("settle")

@@ -1,7 +1,7 @@
 """Every seam: what a service needs of the world, and what a plug-in must offer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -224,12 +224,18 @@ class Store(Protocol):
         """What is in hand as it stands now, with its user; None for what is not any more."""
         ...
 
-    async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
-        """Hold what is still in hand for `lease` more seconds."""
+    async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> Collection[str]:
+        """Hold what is still in hand for `lease` more seconds; the ids of what is held.
+
+        It waits for nobody: a row that somebody has locked is left as it is.
+        """
         ...
 
     async def settle(self, outcomes: Sequence[Outcome]) -> Sequence[Settled]:
-        """Write outcomes, attempts and figures, fenced by epoch; an answer for each."""
+        """Write outcomes, attempts and figures, fenced by epoch; an answer for each.
+
+        It waits for nobody either: see `SettleStatus.BUSY`.
+        """
         ...
 
     async def fold(self) -> int:

@@ -317,6 +317,8 @@ class SettleStatus(StrEnum):
     ALREADY = "already"
     #: a later claim had overtaken it, or another outcome came first: it changed no state
     OVERTAKEN = "overtaken"
+    #: somebody has its row locked at this moment: nothing is written, so settle it again
+    BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What a worker has in hand, and until when it is surely its own."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -144,14 +144,15 @@ class Hold:
         asked, in_hand = _now(), list(self._held.values())
         if not in_hand:
             return
-        await self._ask_to_hold([held.claimed for held in in_hand])
+        renewed = await self._ask_to_hold([held.claimed for held in in_hand])
         for held in in_hand:
-            self._renew(held, asked)
+            if held.claimed.id in renewed:
+                self._renew(held, asked)
 
-    async def _ask_to_hold(self, claimed: Sequence[Claimed]) -> None:
+    async def _ask_to_hold(self, claimed: Sequence[Claimed]) -> Collection[str]:
         try:
             async with asyncio.timeout(self._beat_seconds):
-                await self._store.beat(claimed, lease=self._lease_seconds)
+                return await self._store.beat(claimed, lease=self._lease_seconds)
         except TimeoutError as error:
             self.note_outage()
             raise Unavailable("the database did not hold what is in hand in time") from error

@@ -9,7 +9,7 @@ from tidings.core.logs import get_logger
 from tidings.core.loops import BackOff
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import AttemptOutcome, Outcome, Settled
+from tidings.core.work import AttemptOutcome, Outcome, Settled, SettleStatus
 from tidings.delivery.news import News
 
 #: tries for an outcome that the database answers with an error of its own
@@ -60,7 +60,10 @@ class Settler:
         back_off, refusals = BackOff(longest=_LONGEST_PAUSE), 0
         while refusals < _TRIES:
             try:
-                return await self._group.submit(outcome)
+                settled = await self._group.submit(outcome)
+                if settled.status is not SettleStatus.BUSY:
+                    return settled
+                self._quiet_log.warning("an outcome waits: somebody has its row locked")
             except Unavailable as error:
                 self._note_outage()
                 self._complain(error)
@@ -81,7 +84,7 @@ class Settler:
 
     async def _commit(self, outcomes: Sequence[Outcome]) -> Sequence[Settled]:
         settled = await self._store.settle(outcomes)
-        self._news.tell(settled)
+        self._news.tell([each for each in settled if each.status is not SettleStatus.BUSY])
         return settled
 
     async def _drop_dead_address(self, outcome: Outcome) -> None:

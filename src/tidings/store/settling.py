@@ -139,13 +139,17 @@ def judge(
     in_hand: Set[Hand],
     called_off: Set[Hand],
     standing: Mapping[Hand, Standing],
+    *,
+    busy: Set[Hand] = frozenset(),
 ) -> list[Settled]:
     """An answer for each outcome; `standing` tells of the hands that were not in hand."""
     left = set(in_hand)
     settled = []
     for outcome in outcomes:
         status = SettleStatus.SETTLED
-        if hand(outcome) not in left:
+        if hand(outcome) in busy:
+            status = SettleStatus.BUSY
+        elif hand(outcome) not in left:
             status = _late(outcome, standing.get(hand(outcome)))
         left.discard(hand(outcome))
         counts = status is SettleStatus.SETTLED

@@ -38,8 +38,8 @@ SESSION = {
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
     "TimeZone": "UTC",
-    # A worker cut off from the network must not hold its rows for ever.
-    "idle_in_transaction_session_timeout": "30s",
+    # A process that stands still, or is cut off, must not hold its rows for as long as a lease.
+    "idle_in_transaction_session_timeout": "5s",
 }
 
 #: A plan made while the tables were empty scans them whole once they have grown, so the planner

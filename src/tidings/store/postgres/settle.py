@@ -4,7 +4,7 @@
 id would then be looked for in the whole backlog.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,14 @@ from tidings.store.settling import (
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
 
+#: whether an outcome finds its delivery in the hand it was called from
+_IN_HAND = f"""
+deliveries.id = item.id AND deliveries.epoch = item.epoch
+AND (deliveries.state || '' = 'sending'
+     OR (item.state = 'sent' AND deliveries.state || '' IN ('failed', 'held')
+         AND deliveries.rule IN ('{WORKERS_DIED}', '{UNKNOWN_OUTCOME}')))
+"""
+
 #: What a later claim wrote down as unknown, for want of an answer, gives way to the answer, and
 #: what was given up for want of one is sent when the answer says so after all.
 SETTLE = f"""
@@ -42,14 +50,11 @@ WITH item AS (
 ),
 found AS MATERIALIZED (
     SELECT item.*, delivery.id IS NOT NULL AS in_hand,
+           CASE WHEN delivery.id IS NULL
+                THEN EXISTS (SELECT 1 FROM deliveries WHERE {_IN_HAND}) ELSE false END AS busy,
            item.state = 'pending' AND delivery.cancelled_at IS NOT NULL AS called_off
     FROM item LEFT JOIN LATERAL (
-        SELECT id, cancelled_at FROM deliveries
-        WHERE deliveries.id = item.id AND deliveries.epoch = item.epoch
-          AND (deliveries.state || '' = 'sending'
-               OR (item.state = 'sent' AND deliveries.state || '' IN ('failed', 'held')
-                   AND deliveries.rule IN ('{WORKERS_DIED}', '{UNKNOWN_OUTCOME}')))
-        FOR UPDATE
+        SELECT id, cancelled_at FROM deliveries WHERE {_IN_HAND} FOR UPDATE SKIP LOCKED
     ) AS delivery ON true
 ),
 held AS MATERIALIZED (
@@ -60,7 +65,7 @@ held AS MATERIALIZED (
            CASE WHEN called_off THEN '{CANCELLED}' ELSE rule END AS rule,
            CASE WHEN called_off THEN 'cancelled' ELSE figure END AS figure,
            CASE WHEN NOT called_off THEN due_in END AS due_in
-    FROM found
+    FROM found WHERE NOT busy
 ),
 settled AS (
     UPDATE deliveries
@@ -95,7 +100,7 @@ counted AS (
     FROM held WHERE in_hand AND figure IS NOT NULL
     GROUP BY workflow, channel, provider, figure
 )
-SELECT id::text, epoch, called_off FROM held WHERE in_hand
+SELECT id::text, epoch, called_off, busy FROM found WHERE in_hand OR busy
 """
 STANDING = """
 SELECT item.id::text, item.epoch, deliveries.state, attempts.outcome,
@@ -105,10 +110,19 @@ LEFT JOIN deliveries ON deliveries.id = item.id AND deliveries.epoch = item.epoc
 LEFT JOIN attempts ON attempts.delivery_id = item.id AND attempts.epoch = item.epoch
 """
 BEAT = """
+WITH held AS MATERIALIZED (
+    SELECT delivery.id
+    FROM unnest($3::uuid[], $4::integer[]) AS item (id, epoch)
+    CROSS JOIN LATERAL (
+        SELECT id FROM deliveries
+        WHERE deliveries.id = item.id AND deliveries.epoch = item.epoch
+          AND deliveries.state || '' = 'sending'
+        FOR UPDATE SKIP LOCKED
+    ) AS delivery
+)
 UPDATE deliveries SET due_at = clock_timestamp() + $1::interval + $2::interval
-FROM unnest($3::uuid[], $4::integer[]) AS item (id, epoch)
-WHERE deliveries.id = item.id AND deliveries.epoch = item.epoch
-  AND deliveries.state || '' = 'sending'
+FROM held WHERE deliveries.id = held.id
+RETURNING deliveries.id::text
 """
 
 
@@ -118,17 +132,21 @@ async def settle(
     """Write outcomes with their attempts and figures; an answer for each, in the order given."""
     rows = [outcome_row(each) for each in first_of_each(outcomes)]
     settled = await connection.fetch(SETTLE, shift, *columns(rows, 19))
-    in_hand = {(row["id"], row["epoch"]) for row in settled}
-    called_off = {(row["id"], row["epoch"]) for row in settled if row["called_off"]}
-    return judge(outcomes, in_hand, called_off, await _standing(connection, outcomes, in_hand))
+    found = {(row["id"], row["epoch"]): row for row in settled}
+    busy = {key for key, row in found.items() if row["busy"]}
+    in_hand = found.keys() - busy
+    called_off = {key for key in in_hand if found[key]["called_off"]}
+    standing = await _standing(connection, outcomes, in_hand)
+    return judge(outcomes, in_hand, called_off, standing, busy=busy)
 
 
 async def beat(
     connection: "Connection", shift: timedelta, claimed: Sequence[Claimed], lease: timedelta
-) -> None:
-    """Hold what is still in hand for one more lease."""
+) -> Collection[str]:
+    """Hold what is still in hand, and nobody has locked, for one more lease."""
     hands = sorted((each.id, each.epoch) for each in claimed)
-    await connection.execute(BEAT, shift, lease, *columns(hands, 2))
+    rows = await connection.fetch(BEAT, shift, lease, *columns(hands, 2))
+    return {row["id"] for row in rows}
 
 
 async def _standing(

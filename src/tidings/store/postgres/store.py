@@ -1,6 +1,6 @@
 """PostgresStore: the Store of any number of processes, on PostgreSQL."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -106,11 +106,12 @@ class PostgresStore:
         """What is in hand as it stands now, with its user; None for what is not any more."""
         return await self._database.use(lambda to: reread(to, claimed))
 
-    async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
-        """Hold what is still in hand for `lease` more seconds."""
-        if claimed:
-            shift, held = self._clock.shift, timedelta(seconds=lease)
-            await self._database.use(lambda to: beat(to, shift, claimed, held))
+    async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> Collection[str]:
+        """Hold what is still in hand for `lease` more seconds; the ids of what is held."""
+        if not claimed:
+            return ()
+        shift, held = self._clock.shift, timedelta(seconds=lease)
+        return await self._database.use(lambda to: beat(to, shift, claimed, held))
 
     async def settle(self, outcomes: Sequence[Outcome]) -> Sequence[Settled]:
         """Write outcomes, attempts and figures, fenced by epoch; an answer for each."""

@@ -1,7 +1,7 @@
 """Settling: what became of deliveries in hand, fenced by epoch; and holding them longer."""
 
 import sqlite3
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from datetime import datetime
 
 from tidings.core.models import DeliveryState
@@ -83,6 +83,7 @@ _BEAT = """
 UPDATE deliveries SET due_at = :lease_end
 FROM json_each(:rows) AS item
 WHERE deliveries.id = item.value->>0 AND epoch = item.value->>1 AND +state = 'sending'
+RETURNING id
 """
 
 
@@ -100,10 +101,13 @@ def settle(connection: sqlite3.Connection, now: int, outcomes: Sequence[Outcome]
     return judge(outcomes, in_hand, called_off, _standing(connection, outcomes, in_hand))
 
 
-def beat(connection: sqlite3.Connection, now: int, claimed: Sequence[Claimed], lease: int) -> None:
-    """Hold what is still in hand for `lease` more microseconds."""
+def beat(
+    connection: sqlite3.Connection, now: int, claimed: Sequence[Claimed], lease: int
+) -> Collection[str]:
+    """Hold what is still in hand for `lease` more microseconds; the ids of what is held."""
     rows = batch(sorted((each.id, each.epoch) for each in claimed))
-    connection.execute(_BEAT, {"rows": rows, "lease_end": now + lease})
+    held = connection.execute(_BEAT, {"rows": rows, "lease_end": now + lease})
+    return {row[0] for row in held.fetchall()}
 
 
 def _hands(

@@ -1,7 +1,7 @@
 """SqliteStore: the Store of one process, on SQLite."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -99,10 +99,10 @@ class SqliteStore:
         """What is in hand as it stands now, with its user; None for what is not any more."""
         return await self._transact(lambda to, now: reread(to, now, claimed))
 
-    async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> None:
-        """Hold what is still in hand for `lease` more seconds."""
+    async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> Collection[str]:
+        """Hold what is still in hand for `lease` more seconds; the ids of what is held."""
         held = _microseconds(lease)
-        await self._transact(lambda to, now: beat(to, now, claimed, held))
+        return await self._transact(lambda to, now: beat(to, now, claimed, held))
 
     async def settle(self, outcomes: Sequence[Outcome]) -> Sequence[Settled]:
         """Write outcomes, attempts and figures, fenced by epoch; an answer for each."""

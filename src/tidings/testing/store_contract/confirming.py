@@ -33,7 +33,7 @@ from tidings.testing.store_contract.given import (
     row,
     rows,
 )
-from tidings.testing.store_contract.settle import attempt, sent
+from tidings.testing.store_contract.settle import attempt, sent, settle_at_last
 
 #: how often what may cross is let cross
 _ROUNDS = 20
@@ -206,7 +206,7 @@ class ConfirmingContract(StoreCase):
             name = f"v-{number}"
 
             _, confirmed, cancelled = await asyncio.gather(
-                store.settle([await sent(store, claimed, provider_id=name)]),
+                settle_at_last(store, await sent(store, claimed, provider_id=name)),
                 confirming.by(PROVIDER, [name]),
                 cancelling.by(event_id=event.id),
             )
@@ -227,7 +227,7 @@ class ConfirmingContract(StoreCase):
             name = f"v-{number}"
 
             _, _, replayed = await asyncio.gather(
-                store.settle([await sent(store, claimed, provider_id=name)]),
+                settle_at_last(store, await sent(store, claimed, provider_id=name)),
                 confirming.by(PROVIDER, [name]),
                 self._replay(other_store, claimed),
             )

@@ -1,5 +1,6 @@
 """Settling: every outcome is written once, under the epoch it was claimed with."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -51,6 +52,15 @@ async def to_retry(store: Store, claimed: Claimed, outcome: str = "transient") -
         due_in=60,
         attempt=await attempt(store, outcome, error="421 busy"),
     )
+
+
+async def settle_at_last(store: Store, outcome: Outcome) -> Settled:
+    """Settle it, again and again while somebody has its row locked."""
+    while True:
+        (settled,) = await store.settle([outcome])
+        if settled.status is not SettleStatus.BUSY:
+            return settled
+        await asyncio.sleep(0)
 
 
 def statuses(settled: Sequence[Settled]) -> list[SettleStatus]:
