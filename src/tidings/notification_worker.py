@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tidings.core.bell import Bell
 from tidings.core.breath import Breath
-from tidings.core.errors import InvalidInput, NotFound, Unavailable
+from tidings.core.errors import InProgress, InvalidInput, NotFound, Unavailable
 from tidings.core.logs import get_logger
 from tidings.core.loops import BackOff, pause, until
 from tidings.core.models import (
@@ -174,7 +174,7 @@ class NotificationWorker:
             except (InvalidInput, NotFound) as error:
                 await subscription.bury(received, str(error))
                 return False
-            except Unavailable as error:
+            except (Unavailable, InProgress) as error:
                 self._complain("what was heard can't be stored yet, and is kept", error)
                 if stopping.is_set():
                     return False
@@ -215,7 +215,7 @@ class NotificationWorker:
         )
 
     def _complain(self, sentence: str, error: Exception) -> None:
-        if isinstance(error, Unavailable):
+        if isinstance(error, Unavailable | InProgress):
             self._quiet_log.warning(sentence, reason=str(error))
         else:
             self._quiet_log.error(sentence, error)

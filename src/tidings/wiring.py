@@ -79,12 +79,15 @@ async def open_system(
     async with AsyncExitStack() as stack:
         clock, stopping = clock or SystemClock(), stopping or asyncio.Event()
         _refuse_half_a_cluster(settings)
+        was_away = False
         if waiting is None:
             store = await _open_store(settings, clock)
         else:
-            store = await _await_store(settings, clock, stopping, waiting)
+            store, was_away = await _await_store(settings, clock, stopping, waiting)
         stack.push_async_callback(store.aclose)
         system = await _build(settings, store, clock, stopping, stack)
+        if was_away:
+            system.delivery.note_outage()
         if publish:
             await _publish(system, workflows, waiting)
         yield system
@@ -172,12 +175,14 @@ async def _publish(system: System, workflows: Sequence[Workflow], waiting: Waiti
 
 async def _await_store(
     settings: Settings, clock: Clock, stopping: asyncio.Event, waiting: Waiting
-) -> Store:
-    back_off, quiet_log = BackOff(), QuietLog("start")
+) -> tuple[Store, bool]:
+    """The store, and whether its database was away."""
+    back_off, quiet_log, was_away = BackOff(), QuietLog("start"), False
     while True:
         try:
-            return await _open_store(settings, clock)
+            return await _open_store(settings, clock), was_away
         except Unavailable as error:
+            was_away = True
             if stopping.is_set():
                 raise
             waiting(str(error))

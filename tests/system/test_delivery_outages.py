@@ -111,6 +111,28 @@ async def test_an_idle_worker_leaves_the_others_a_beat_to_hold_what_is_theirs(
     assert other.messages == []
 
 
+async def test_a_worker_that_begins_after_an_outage_leaves_the_others_a_beat(
+    office: PostOffice,
+) -> None:
+    await office.plan_welcomes(5)
+    busy, slow, other = TroubledStore(office.store), HeldProvider(), RecordingProvider()
+
+    async with running(office.service(store=busy, provider=slow)):
+        await until(lambda: slow.started == 5)
+        busy.down = DATABASE
+        slow.release.set()
+        await until(lambda: busy.asked["settle"] >= 3)
+        office.clock.advance(seconds=11)
+        beginner = office.service(provider=other, poll_seconds=0.02)
+        beginner.note_outage()
+        async with running(beginner):
+            await asyncio.sleep(0.2)  # it has its line before the others
+            busy.down = frozenset()
+            await until(lambda: _all_sent(office))
+
+    assert other.messages == []
+
+
 async def test_claiming_goes_on_when_the_database_is_back(
     office: PostOffice, store: TroubledStore
 ) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from tests.system.house import open_house
 from tidings.core.clock import SystemClock
-from tidings.core.errors import NotFound, Overloaded, Unavailable
+from tidings.core.errors import InProgress, NotFound, Overloaded, TidingsError, Unavailable
 from tidings.core.ids import event_key
 from tidings.core.models import (
     DELIVERIES_SETTLED,
@@ -188,11 +188,12 @@ class FlakyStore(SqliteStore):
     """Fails to accept a number of times."""
 
     failures = 0
+    fault: TidingsError = Unavailable("no database")
 
     async def accept(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
         if self.failures:
             self.failures -= 1
-            raise Unavailable("no database")
+            raise self.fault
         return await super().accept(acceptances)
 
 
@@ -214,12 +215,13 @@ class FullStore(SqliteStore):
         return self.refused
 
 
-async def test_what_was_heard_while_the_database_was_down_is_kept_not_buried(
-    system: System,
+@pytest.mark.parametrize("fault", [Unavailable("no database"), InProgress("by another process")])
+async def test_what_was_heard_and_could_not_be_stored_is_kept_not_buried(
+    system: System, fault: TidingsError
 ) -> None:
     store = await FlakyStore.open(None, clock=SystemClock())
     assert isinstance(store, FlakyStore)
-    store.failures = 3
+    store.failures, store.fault = 3, fault
     intake = intake_on(system, store)
     with structlog.testing.capture_logs() as logs:
         async with working(replace(system, intake=intake)):

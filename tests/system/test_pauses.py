@@ -1,15 +1,20 @@
 """A provider's wish for silence holds for a worker that begins when nobody else remembers it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
 from tests.system.post_office import PostOffice, open_post_office, plan_more, running, until
 from tests.system.troubled_store import TroubledStore
 from tests.system.vendors import Vendor
-from tidings.core.errors import OutcomeUnknown, TransientError
+from tidings.core.errors import OutcomeUnknown, TransientError, Unavailable
+from tidings.core.models import Content
+from tidings.core.ports import Change, Result
+from tidings.delivery.courier import Templates
 from tidings.delivery.service import DeliveryService
 from tidings.store import schema
 
@@ -133,3 +138,76 @@ async def _are_sent(office: PostOffice) -> bool:
 
 async def _is_written(office: PostOffice) -> bool:
     return bool(await office.rows(schema.integration_pauses))
+
+
+class Gone:
+    """Shared state that can't be reached."""
+
+    async def change(self, _key: str, _change: Change[Result]) -> Result:
+        raise Unavailable("Redis is away")
+
+    async def read(self, _key: str) -> tuple[float, bytes | None]:
+        raise Unavailable("Redis is away")
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def test_a_worker_that_runs_already_keeps_it_though_the_shared_state_is_away(
+    office: PostOffice,
+) -> None:
+    heard, other = Vendor(), Vendor()  # one integration, seen by either worker
+    runs_already = office.service(integrations=[other.named("only")], shared=Gone())
+    await runs_already.work()
+    heard.trouble = TransientError("429 slow down", retry_after=3600)
+    await office.plan_welcomes()
+    await office.service(integrations=[heard.named("only")], shared=Gone()).work()
+    office.clock.advance(seconds=60)
+    await plan_more(office, 3)
+
+    await passes(runs_already)
+    early = len(other.calls)
+    office.clock.advance(seconds=3545)
+    await passes(runs_already)
+
+    assert (early, len(other.messages)) == (0, 4)
+
+
+class HeldTemplates:
+    """Renders one user's messages when it is told to."""
+
+    def __init__(self, templates: Templates, user_id: str) -> None:
+        self._templates = templates
+        self._user_id = user_id
+        self.is_asked, self.release = asyncio.Event(), asyncio.Event()
+
+    async def render(self, version: str, context: Mapping[str, Any]) -> Content:
+        if context["user"]["id"] == self._user_id:
+            self.is_asked.set()
+            await self.release.wait()
+        return await self._templates.render(version, context)
+
+
+async def test_a_call_that_has_leave_is_not_made_once_its_worker_has_heard_it(
+    office: PostOffice,
+) -> None:
+    vendor = Vendor()
+    vendor.trouble = TransientError("429 slow down", retry_after=3600)
+    templates = HeldTemplates(office.house.templates, "u-user1")
+    await office.plan_welcomes(2)
+
+    async with running(office.service(integrations=[vendor.named("only")], templates=templates)):
+        await templates.is_asked.wait()
+        await until(lambda: len(vendor.calls) == 1)
+        templates.release.set()
+        await until(lambda: _is_given_back(office))
+
+    assert [each.address for each in vendor.asked] == ["user0@example.com"]
+    assert len(await office.rows(schema.attempts)) == 1
+
+
+async def _is_given_back(office: PostOffice) -> bool:
+    rows = await office.rows(schema.deliveries)
+    return {each["state"] for each in rows} == {"pending"} and all(
+        each["due_at"] > office.clock.now() + timedelta(seconds=3500) for each in rows
+    )

@@ -14,7 +14,7 @@ from tidings.delivery.channel import Channel
 from tidings.delivery.claims import Claims
 from tidings.delivery.courier import Courier, Templates
 from tidings.delivery.gate.balance import Balance
-from tidings.delivery.gate.elsewhere import elsewhere
+from tidings.delivery.gate.elsewhere import elsewhere, silence
 from tidings.delivery.gate.gate import Gate
 from tidings.delivery.gate.packing import state_key
 from tidings.delivery.gate.routes import Routes
@@ -142,6 +142,7 @@ class Workshop:
             find=self._find(integration, watch, meter),
             retry=elsewhere(self.retry, routes),
             current=self.hold.current,
+            silence=partial(silence, routes, integration.name),
             clock=self.clock,
             quiet_log=self.quiet_log,
         )

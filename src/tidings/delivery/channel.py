@@ -59,7 +59,7 @@ class Channel:
 
     async def once(self) -> int:
         """One pass: claim, deliver and settle; how many there were."""
-        await self._recall()
+        await self.recall()
         general, reserved = self._windows
         count = await general.once()
         if general.is_stuck:
@@ -67,6 +67,18 @@ class Channel:
         await self._under_way.finish()
         await self.sweep()
         return count
+
+    async def recall(self) -> None:
+        """Leave alone who asked others for silence, where only the database tells of it.
+
+        It does before this worker began, and while the others can't be asked. Raises Unavailable.
+        """
+        if self._has_recalled and not self._routes.is_alone:
+            return
+        for name, seconds in (await self._paused()).items():
+            if seconds > self._routes.silence(name):
+                await self._routes.recall(name, seconds)
+        self._has_recalled = True
 
     async def sweep(self) -> None:
         """End what is of no use any more, and take over from the dead. Raises Unavailable."""
@@ -87,17 +99,9 @@ class Channel:
         back_off = BackOff()
         while not (self._has_recalled or stopping.is_set()):
             try:
-                await self._recall()
+                await self.recall()
             except Exception as error:
                 self._quiet_log.warning(
                     "who asked for silence can't be read; trying again", reason=str(error)
                 )
                 await back_off.pause(stopping)
-
-    async def _recall(self) -> None:
-        """Leave alone who asked for silence before this worker began. Raises Unavailable."""
-        if self._has_recalled:
-            return
-        for name, seconds in (await self._paused()).items():
-            await self._routes.recall(name, seconds)
-        self._has_recalled = True

@@ -36,6 +36,7 @@ class Courier:
         find: Find | None = None,
         retry: RetryPolicy,
         current: Callable[[Claimed], Awaitable[Claimed | None]],
+        silence: Callable[[], float | None],
         clock: Clock,
         quiet_log: QuietLog,
     ) -> None:
@@ -45,6 +46,7 @@ class Courier:
         self._find = find
         self._retry = retry
         self._current = current
+        self._silence = silence
         self._clock = clock
         self._quiet_log = quiet_log
 
@@ -82,6 +84,9 @@ class Courier:
             if _is_decided(claimed):
                 return await self._called(claimed, message)
             return outcomes.unanswerable(claimed)
+        hushed = self._hushed(claimed)
+        if hushed is not None:
+            return hushed
         started_at = self._clock.now()
         try:
             receipt = await self._find(message)
@@ -123,7 +128,12 @@ class Courier:
             self._quiet_log.warning("given back: the lease was over before the call could begin")
             return outcomes.given_back(claimed)
         refusal = recheck(current, self._clock.now())
-        return None if refusal is None else outcomes.refused(claimed, refusal)
+        return self._hushed(claimed) if refusal is None else outcomes.refused(claimed, refusal)
+
+    def _hushed(self, claimed: Claimed) -> Outcome | None:
+        """Given back, where its provider asked for silence since there was leave to call it."""
+        silence = self._silence()
+        return None if silence is None else outcomes.given_back(claimed, due_in=silence)
 
     def _call(self, started_at: datetime) -> outcomes.Call:
         return outcomes.Call(

@@ -111,6 +111,10 @@ class DeliveryService:
         """Seconds until it is worth another pass where something due was not handled."""
         return max(channel.leave_in for channel in self._channels.values())
 
+    def note_outage(self) -> None:
+        """The database was away when this process began: the others may have to renew leases."""
+        self._hold.note_outage()
+
     def ring(self) -> None:
         """There may be work: look at once instead of at the next poll."""
         for channel in self._channels.values():
@@ -195,6 +199,7 @@ class DeliveryService:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             try:
+                await channel.recall()
                 await channel.sweep()
             except Exception as error:  # the next time, or a claim, then
                 self._quiet_log.warning("what no claim comes for can't be swept", reason=str(error))

@@ -35,6 +35,12 @@ def elsewhere(retry: RetryPolicy, routes: Routes) -> RetryPolicy:
     return policy
 
 
+def silence(routes: Routes, name: str) -> float | None:
+    """None where it may be called; else seconds until it, or another that is well, may be."""
+    seconds = routes.silence(name)
+    return min(seconds, routes.elsewhere_in(name)) if seconds else None
+
+
 def _soonest(usual: float | NoMore, following: float, routes: Routes) -> float:
     """The usual wait, or until one of them may be called, but no longer than without the others."""
     if isinstance(usual, NoMore):

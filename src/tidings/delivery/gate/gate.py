@@ -98,8 +98,17 @@ class Gate:
     @property
     def is_well(self) -> bool:
         """Whether it may be called, limits aside."""
-        is_silent = self._now() < self._view.paused_until
-        return self._view.breaker.phase is Phase.CLOSED and not is_silent
+        return self._view.breaker.phase is Phase.CLOSED and not self.silence
+
+    @property
+    def silence(self) -> float:
+        """Seconds for which it asked to be left alone still."""
+        return max(0.0, self._view.paused_until - self._now())
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the others can't be asked."""
+        return self._is_alone
 
     def room(self, *, reserved: bool = False) -> int:
         """How many more calls this process can make of it; a part only for what is `reserved`."""
@@ -130,7 +139,7 @@ class Gate:
     def has_lapsed(self, term: int, seconds: float) -> bool:
         """Whether leave that was given in a term, so long ago, is good no more."""
         is_late = self._terms.rate is not None and seconds > _FRESH_SECONDS
-        return is_late or term != self.term or self._now() < self._view.paused_until
+        return is_late or term != self.term or self.silence > 0
 
     def spoilt(self, count: int, term: int) -> None:
         """Leave for so many calls lapsed; what it took of a rate is nobody's any more."""

@@ -61,6 +61,15 @@ class Routes:
         waits = [gate.wait(reserved=reserved) for gate in self._gates.values()]
         return min(wait or _SOON for wait in waits)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the other workers can't be asked about one of them."""
+        return any(gate.is_alone for gate in self._gates.values())
+
+    def silence(self, name: str) -> float:
+        """Seconds for which one of them, if it is still set up, asked to be left alone."""
+        return self._gates[name].silence if name in self._gates else 0.0
+
     def elsewhere_in(self, name: str) -> float:
         """Seconds until another one than this may be called that is well; inf: there is none."""
         return min((gate.wait() for gate in self._well_besides(name)), default=inf)
