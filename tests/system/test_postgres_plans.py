@@ -114,7 +114,7 @@ PUT_OFF = [each("1", "smallint"), each("'broken'", "text"), each("60", "float8")
 STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
     "claim": (
         CLAIM,
-        [_NO_SHIFT, "'email'", str(BATCH), "'10 s'::interval", _SMTP, _LANES],
+        [_NO_SHIFT, "'email'", str(BATCH), "'10 s'::interval", _SMTP, _LANES, _SMTP],
         "deliveries_due",
     ),
     "expire": (EXPIRE, [_NO_SHIFT, "'email'", str(BATCH)], "deliveries_expiry"),
@@ -282,7 +282,8 @@ async def test_a_critical_row_behind_a_backlog_of_bulk_comes_first(session: "Con
     ]
     lanes = ["critical", "normal", "bulk"]
     lease = timedelta(seconds=10)
-    claimed = await session.fetch(CLAIM, timedelta(), "email", 10, lease, ["smtp"], lanes)
+    smtp = ["smtp"]
+    claimed = await session.fetch(CLAIM, timedelta(), "email", 10, lease, smtp, lanes, smtp)
 
     assert found == {}
     assert [sorted(row["lane"] for row in rows) for rows in due] == [

@@ -7,6 +7,7 @@ import pytest
 from tests.system.post_office import PostOffice, open_post_office
 from tests.system.silence import BUSY, NO_ANSWER, Asked, Scripted, Silent, once_in_doubt
 from tidings.channels.recording import RecordingProvider
+from tidings.core.integrations import Integration
 from tidings.core.models import Receipt
 from tidings.core.work import ClaimRequest
 from tidings.store.dead_letter_rows import Kind
@@ -69,6 +70,23 @@ async def test_what_a_person_decided_is_over_with_the_death_of_a_worker(
 
     assert await office.states() == ["held"]
     assert len(provider.messages) == 2
+
+
+@pytest.mark.parametrize("policy", ["check", "hold"])
+async def test_where_the_integration_is_gone_it_goes_to_whoever_is_called_now(
+    office: PostOffice, policy: str
+) -> None:
+    old, new = Scripted(NO_ANSWER), Asked()
+    await office.change(policy={"on_unknown": policy})
+    for _ in range(2):
+        await office.service(integrations=[Integration(name="old", provider=old)]).work()
+        office.clock.advance(seconds=3)
+    service = office.service(integrations=[Integration(name="new", provider=new)])
+
+    assert await replay(office) == 1
+    await service.work()
+
+    assert (len(old.messages), len(new.messages), new.asked) == (1, 1, [])
 
 
 async def held_and_replayed(office: PostOffice, provider: Scripted) -> None:

@@ -206,7 +206,8 @@ class Store(Protocol):
     async def claim(self, request: ClaimRequest) -> ClaimResult:
         """Take due deliveries, lane after lane; epochs rise by one.
 
-        Which provider is about to be called goes on record: see `store.settling.provider_for`.
+        Which provider is about to be called goes on record: see `provider_for` and `is_released`
+        of `store.settling`.
         What two workers died with is taken alone; what three died with is given up; what one died
         with is held where its policy says so, and cancelled where it was called off.
         """

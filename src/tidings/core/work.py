@@ -196,6 +196,8 @@ class ClaimRequest:
     limit: int
     #: seconds it is the worker's own
     lease: float
+    #: all integrations of the channel, whether they may be called or not
+    set_up: tuple[str, ...] = ()
     #: served in this order
     lanes: tuple[Lane, ...] = tuple(Lane)
 
@@ -238,6 +240,8 @@ class Claimed:
     asked: bool = False
     #: the last call was answered: if there is doubt, it comes from one before
     answered: bool = False
+    #: in doubt by a call of another integration than `provider`
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,7 @@ class Claims:
             providers=(leave.gate.name, *leave.others),
             limit=leave.count,
             lease=self._lease_seconds,
+            set_up=self._routes.names,
             # nothing critical for a trial, as long as there is something else
             lanes=lanes[::-1] if leave.is_trial else lanes,
         )

@@ -58,7 +58,7 @@ class Courier:
         rendered = await self._rendered(claimed)
         if isinstance(rendered, Outcome):
             return rendered
-        if claimed.doubt and claimed.policy.on_unknown is OnUnknown.CHECK:
+        if _is_to_be_asked(claimed):
             return await self._asked_first(claimed, rendered)
         return await self._called(claimed, rendered)
 
@@ -139,6 +139,12 @@ class Courier:
         return outcomes.Call(
             provider=self._provider, started_at=started_at, finished_at=self._clock.now()
         )
+
+
+def _is_to_be_asked(claimed: Claimed) -> bool:
+    """Whether an earlier call of it may have been taken here, and is to be asked about first."""
+    in_doubt = claimed.doubt and not claimed.elsewhere
+    return in_doubt and claimed.policy.on_unknown is OnUnknown.CHECK
 
 
 def _is_decided(claimed: Claimed) -> bool:

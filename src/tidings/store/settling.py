@@ -82,7 +82,18 @@ def to_claimed(row: Row, times: Times, *, event: Event, recipient: Recipient | N
         doubt=bool(row["doubt"]),
         asked=bool(row["asked"]),
         answered=bool(row["answered"]),
+        elsewhere=bool(row["elsewhere"]),
     )
+
+
+def is_released(
+    last: str | None, set_up: Sequence[str], *, tries: int, lapses: int, doubt: bool
+) -> bool:
+    """Whether `last` has no say any more: it is gone, and a person wants it sent all the same.
+
+    In doubt without a try or a lapse is only what a person replayed so, until it is called.
+    """
+    return doubt and not tries and not lapses and last not in set_up
 
 
 def provider_for(

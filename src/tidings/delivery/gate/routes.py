@@ -43,6 +43,11 @@ class Routes:
         """How many there are."""
         return len(self._gates)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that are set up."""
+        return tuple(self._gates)
+
     def gate(self, name: str) -> Gate | None:
         """The one of that name, if it is still set up."""
         return self._gates.get(name)

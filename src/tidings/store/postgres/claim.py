@@ -41,6 +41,9 @@ _LEAST_LATELY = f"""
     LIMIT 1
 """
 
+#: `is_released` of store.settling
+_RELEASED = "(tries = 0 AND lapses = 0 AND due.provider <> ALL ($7::text[]))"
+
 #: what `claimed_of` reads, of a delivery `changed` with its event and its user
 CLAIMED = f"""
 changed.id::text, changed.epoch, changed.tries, changed.lapses,
@@ -66,7 +69,7 @@ judged AS MATERIALIZED (
            CASE WHEN NOT doubt AND last.outcome = '{AttemptOutcome.ABSENT}'
                 THEN last.provider END AS asked_last,
            {ENDING} AS ending,
-           CASE WHEN doubt AND due.provider IS NOT NULL
+           CASE WHEN doubt AND due.provider IS NOT NULL AND NOT {_RELEASED}
                 THEN CASE WHEN due.provider = ANY ($5::text[])
                             OR coalesce(on_unknown, 'retry') <> 'retry'
                           THEN due.provider ELSE $5[1] END
@@ -100,10 +103,11 @@ changed AS (
     FROM chosen
     WHERE deliveries.id = chosen.id
     RETURNING deliveries.*, chosen.ending, chosen.place, chosen.lapsed, chosen.due_at AS was_due_at,
-              coalesce(chosen.asked_last = deliveries.provider, false) AS asked, chosen.answered
+              coalesce(chosen.asked_last = deliveries.provider, false) AS asked, chosen.answered,
+              coalesce(chosen.doubt AND chosen.provider <> deliveries.provider, false) AS elsewhere
 ),
 counted AS ({COUNT})
-SELECT changed.ending, changed.asked, changed.answered, {CLAIMED}
+SELECT changed.ending, changed.asked, changed.answered, changed.elsewhere, {CLAIMED}
 FROM changed
 JOIN events ON events.id = changed.event_id LEFT JOIN users ON users.id = changed.user_id
 ORDER BY place, lapsed DESC, was_due_at, changed.id
@@ -120,6 +124,7 @@ async def claim(connection: "Connection", shift: timedelta, request: ClaimReques
         timedelta(seconds=request.lease),
         list(request.providers),
         [str(lane) for lane in request.lanes],
+        list(request.set_up),
     )
     return ClaimResult(
         taken=[claimed_of(row) for row in rows if row["ending"] is None],

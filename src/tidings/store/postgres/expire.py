@@ -35,7 +35,7 @@ counted AS (
     SELECT date_trunc('minute', now() + $1::interval), workflow, channel, '', '{EXPIRED}', count(*)
     FROM changed GROUP BY workflow, channel
 )
-SELECT changed.updated_at, false AS asked, false AS answered, {CLAIMED}
+SELECT changed.updated_at, false AS asked, false AS answered, false AS elsewhere, {CLAIMED}
 FROM changed
 JOIN events ON events.id = changed.event_id LEFT JOIN users ON users.id = changed.user_id
 """

@@ -42,7 +42,7 @@ changed AS (
     RETURNING deliveries.*, chosen.ending
 ),
 counted AS ({COUNT})
-SELECT changed.ending, false AS asked, false AS answered, {CLAIMED}
+SELECT changed.ending, false AS asked, false AS answered, false AS elsewhere, {CLAIMED}
 FROM changed
 JOIN events ON events.id = changed.event_id LEFT JOIN users ON users.id = changed.user_id
 """

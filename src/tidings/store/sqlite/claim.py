@@ -8,7 +8,7 @@ import orjson
 from tidings.core.work import AttemptOutcome, Claimed, ClaimRequest, ClaimResult, Outcome
 from tidings.store.lapses import ALONE_FROM, WORKER_DIED, end_of, ended
 from tidings.store.schema.types import from_microseconds
-from tidings.store.settling import AVOIDS_SECONDS, Times, provider_for, to_claimed
+from tidings.store.settling import AVOIDS_SECONDS, Times, is_released, provider_for, to_claimed
 from tidings.store.sqlite.due import read_lanes
 from tidings.store.sqlite.figures import minute
 from tidings.store.sqlite.recipients import read_recipients
@@ -116,12 +116,16 @@ def ending(row: sqlite3.Row) -> str | None:
 
 
 def _provider(row: sqlite3.Row, request: ClaimRequest) -> str:
+    last, doubt = row["provider"], bool(row["doubt"])
+    released = is_released(
+        last, request.set_up, tries=row["tries"], lapses=row["lapses"], doubt=doubt
+    )
     return provider_for(
         request.providers,
-        last=row["provider"],
+        last=None if released else last,
         asked=row["asked_last"],
         called=orjson.loads(row["called"]),
-        doubt=bool(row["doubt"]),
+        doubt=doubt,
         on_unknown=row["on_unknown"],
     )
 
@@ -182,6 +186,7 @@ def read_claimed(
                 "epoch": row["epoch"] + epochs,
                 "provider": provider,
                 "asked": not row["doubt"] and provider == row["asked_last"],
+                "elsewhere": row["doubt"] and row["provider"] not in (None, provider),
             },
             _times(row),
             event=event_of(row),

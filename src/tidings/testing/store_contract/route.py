@@ -7,6 +7,8 @@ from tidings.core.policy import OnUnknown, SendPolicy
 from tidings.core.ports import Store
 from tidings.core.work import Attempt, Claimed, Outcome
 from tidings.store import schema
+from tidings.store.dead_letter_rows import Kind
+from tidings.store.dead_letters import DeadLetters
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import StoreCase
 from tidings.testing.store_contract.given import LEASE, add_delivery, claim, claim_one, row
@@ -182,6 +184,47 @@ class RouteContract(StoreCase):
 
         assert (await claim_one(store, providers=("west", "east"))).provider == "east"
 
+    @pytest.mark.parametrize("policy", OnUnknown)
+    @pytest.mark.parametrize(
+        ("set_up", "provider", "elsewhere"),
+        [(("west", "east"), "east", False), (("west",), "west", True)],
+    )
+    async def test_what_was_replayed_in_doubt_goes_elsewhere_where_its_integration_is_gone(
+        self,
+        store: Store,
+        clock: MovableClock,
+        policy: OnUnknown,
+        set_up: tuple[str, ...],
+        provider: str,
+        elsewhere: bool,
+    ) -> None:
+        await add_delivery(store, policy=SendPolicy(on_unknown=policy))
+        held = await claim_one(store, providers=("east",))
+        await self._end(store, held, DeliveryState.HELD, "unknown")
+        letters = DeadLetters(store, clock=clock)
+        await letters.replay(Kind.DELIVERY, [held.id], by="a test", in_doubt=True)
+
+        callable_now = set_up if policy is OnUnknown.RETRY else ("west",)
+        claimed = await claim_one(store, providers=callable_now, set_up=set_up)
+
+        assert (claimed.provider, claimed.elsewhere) == (provider, elsewhere)
+        assert claimed.doubt
+
+    @pytest.mark.parametrize("died", [False, True])
+    async def test_what_nobody_replayed_since_it_came_in_doubt_waits_where_it_may_have_been_taken(
+        self, store: Store, clock: MovableClock, died: bool
+    ) -> None:
+        await add_delivery(store, policy=SendPolicy(on_unknown=OnUnknown.CHECK))
+        first = await claim_one(store, providers=("east",))
+        if died:
+            clock.advance(seconds=LEASE + 1)
+        else:
+            await self._fail(store, first, "unknown")
+
+        claimed = await claim_one(store, providers=("west",), set_up=("west",))
+
+        assert (claimed.provider, claimed.elsewhere) == ("east", False)
+
     async def _ask(self, store: Store) -> None:
         await add_delivery(store, policy=SendPolicy(on_unknown=OnUnknown.CHECK))
         await self._fail(store, await claim_one(store, providers=("east",)), "unknown")
@@ -193,7 +236,11 @@ class RouteContract(StoreCase):
         return claimed.provider
 
     async def _fail(self, store: Store, claimed: Claimed, outcome: str) -> None:
+        await self._end(store, claimed, DeliveryState.PENDING, outcome)
+
+    async def _end(
+        self, store: Store, claimed: Claimed, state: DeliveryState, outcome: str
+    ) -> None:
         now = await store.now()
         call = Attempt(provider=claimed.provider, outcome=outcome, started_at=now, finished_at=now)
-        retry = Outcome(claimed=claimed, state=DeliveryState.PENDING, attempt=call)
-        await store.settle([retry])
+        await store.settle([Outcome(claimed=claimed, state=state, attempt=call)])
