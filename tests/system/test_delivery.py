@@ -173,6 +173,17 @@ async def test_a_provider_that_breaks_its_contract_breaks_nothing_else(office: P
     assert "@" not in str(lines)
 
 
+async def test_a_certain_failure_stays_one_whatever_wait_it_asks_for(office: PostOffice) -> None:
+    await office.plan_welcomes()
+    office.provider.script([TransientError("429", retry_after="30")])  # type: ignore[arg-type]
+
+    await office.service().work()
+
+    row, (attempt,) = await office.delivery(), await office.rows(schema.attempts)
+    assert (row["state"], row["lapses"], row["doubt"]) == ("pending", 0, False)
+    assert (attempt["outcome"], attempt["error"]) == ("transient", "429")
+
+
 async def test_an_opt_out_after_planning_wins(office: PostOffice) -> None:
     await office.plan_welcomes()
     choice = Preference(workflow="welcome", channel="email", enabled=False)

@@ -28,6 +28,7 @@ async def office() -> AsyncIterator[PostOffice]:
         TransientError("421 busy", retry_after=30),
         PermanentError("550 never"),
         OutcomeUnknown("no answer"),
+        OutcomeUnknown("gateway", retry_after="30"),  # type: ignore[arg-type]  # its own fault
         KeyError("a fault of the provider"),
     ],
 )

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import TypeVar
 
 from tidings.core.errors import DeliveryError, OutcomeUnknown, TransientError
@@ -46,7 +47,8 @@ def containment(quiet_log: QuietLog) -> Middleware:
         async def contained(message: Message) -> Receipt:
             try:
                 return _clean(await send(message), message, quiet_log)
-            except DeliveryError:
+            except DeliveryError as error:
+                _mend(error, message, quiet_log)
                 raise
             except Exception as error:
                 quiet_log.error("the provider broke its contract", error, delivery_id=message.id)
@@ -68,6 +70,19 @@ def _clean(receipt: object, message: Message, quiet_log: QuietLog) -> Receipt:
     return Receipt(provider_id=None if given is None else str(given))
 
 
+def _mend(error: DeliveryError, message: Message, quiet_log: QuietLog) -> None:
+    """Leave out a wait that is none: the provider's answer counts all the same."""
+    wait = getattr(error, "retry_after", None)
+    if wait is None or (isinstance(wait, int | float) and 0 <= wait < inf):
+        return
+    error.retry_after = None  # type: ignore[attr-defined]  # it has one
+    quiet_log.warning(
+        "the provider's retry_after is no number of seconds",
+        type=type(wait).__name__,
+        delivery_id=message.id,
+    )
+
+
 def contained_find(provider: Provider, *, seconds: float, quiet_log: QuietLog) -> Find | None:
     """How a provider is asked whether it has a message, or None where it can't be asked."""
     if not isinstance(provider, CheckingProvider):
@@ -78,7 +93,8 @@ def contained_find(provider: Provider, *, seconds: float, quiet_log: QuietLog) -
         try:
             async with asyncio.timeout(seconds):
                 receipt = await find(message)
-        except DeliveryError:
+        except DeliveryError as error:
+            _mend(error, message, quiet_log)
             raise
         except TimeoutError as error:
             raise TransientError(f"it did not answer within {seconds:g} s") from error

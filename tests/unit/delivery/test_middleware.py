@@ -1,4 +1,6 @@
 import asyncio
+from datetime import timedelta
+from math import inf, nan
 
 import pytest
 import structlog
@@ -12,7 +14,7 @@ from tidings.core.metrics import Metrics
 from tidings.core.models import Content, Lane, Message, Receipt
 from tidings.core.ports import Middleware, Send
 from tidings.core.quiet_log import QuietLog
-from tidings.delivery.middleware import Meter, containment, timeout, wrapped
+from tidings.delivery.middleware import Meter, contained_find, containment, timeout, wrapped
 
 MESSAGE = Message(
     id="m1",
@@ -30,6 +32,24 @@ def ending_in(end: Exception | None) -> Send:
         return Receipt(provider_id="p1")
 
     return send
+
+
+class _Asked:
+    """Can be asked, and answers by an error."""
+
+    concurrency = 1
+
+    def __init__(self, error: Exception) -> None:
+        self._answer = ending_in(error)
+
+    async def send(self, message: Message) -> Receipt:
+        return await self._answer(message)
+
+    async def find(self, message: Message) -> Receipt | None:
+        return await self._answer(message)
+
+    async def aclose(self) -> None:
+        pass
 
 
 async def never(_message: Message) -> Receipt:
@@ -107,6 +127,36 @@ async def test_our_own_errors_pass_as_they_are() -> None:
         await containment(QuietLog("delivery"))(ending_in(error))(MESSAGE)
 
     assert raised.value is error
+
+
+@pytest.mark.parametrize("wait", ["30", timedelta(seconds=30), nan, inf, -1.0])
+@pytest.mark.parametrize("error", [TransientError, OutcomeUnknown])
+async def test_a_wait_that_is_none_is_left_out_and_the_error_stands(
+    error: type[TransientError | OutcomeUnknown], wait: object
+) -> None:
+    broken = error("later", retry_after=wait)  # type: ignore[arg-type]  # a provider's own fault
+    quiet_log = QuietLog("delivery")
+    find = contained_find(_Asked(broken), seconds=5, quiet_log=QuietLog("delivery"))
+    assert find is not None
+
+    for call in (containment(quiet_log)(ending_in(broken)), find):
+        broken.retry_after = wait  # type: ignore[assignment]
+        with structlog.testing.capture_logs() as lines, pytest.raises(error) as raised:
+            await call(MESSAGE)
+
+        assert raised.value is broken
+        assert broken.retry_after is None
+        assert [line["delivery_id"] for line in lines] == ["m1"]
+
+
+@pytest.mark.parametrize("wait", [0, 5, 2.5, 10**400])
+async def test_a_wait_of_seconds_is_kept_and_needs_no_line(wait: float) -> None:
+    error = TransientError("later", retry_after=wait)
+
+    with structlog.testing.capture_logs() as lines, pytest.raises(TransientError):
+        await containment(QuietLog("delivery"))(ending_in(error))(MESSAGE)
+
+    assert (error.retry_after, lines) == (wait, [])
 
 
 @pytest.mark.parametrize(
