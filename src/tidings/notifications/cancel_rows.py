@@ -18,6 +18,7 @@ from tidings.core.delivery_news import Told
 from tidings.core.models import Decision, DeliveryState, EventState, NotificationState, Verdict
 from tidings.core.policy import NOT_SENT, PERHAPS_SENT, called_off
 from tidings.store import ends
+from tidings.store.dead_letter_rows import was_taken
 from tidings.store.rows import json_text
 from tidings.store.schema import deliveries, events, notifications
 from tidings.store.settling import CANCELLED
@@ -115,14 +116,26 @@ def _call_off_runs(
     connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime
 ) -> CalledOff:
     table = notifications.c
-    columns = table.id, table.state, table.workflow, table.step, table.decisions
+    columns = table.id, table.state, table.workflow, table.step, table.decisions, table.once
     runs = connection.execute(_locked(which, *columns)).all()
     waiting = [run for run in runs if run.state in _UNFINISHED]
     if waiting:
         connection.execute(_END_RUN, [_ended_run(run, now) for run in waiting])
         ends.count(connection, CANCELLED, Counter((run.workflow, "", "") for run in waiting), now)
     sent = _call_off_deliveries(connection, [run.id for run in runs], now)
+    _free_once(connection, [run.id for run in runs if run.once])
     return replace(sent, cancelled=Cancelled(notifications=len(waiting)) + sent.cancelled)
+
+
+def _free_once(connection: sa.Connection, runs: Sequence[str]) -> None:
+    """Those of them of which surely nothing was sent no longer count as having run."""
+    ours = deliveries.c.notification_id == notifications.c.id
+    sent = sa.exists().where(ours, _PERHAPS_TAKEN | was_taken())
+    # what retention took away the event of is not told by its deliveries any more
+    known = sa.exists().where(events.c.id == notifications.c.event_id)
+    freed = sa.update(notifications).where(notifications.c.id.in_(runs), known, ~sent)
+    if runs:
+        connection.execute(freed.values(once=False))
 
 
 def _call_off_deliveries(
@@ -150,6 +163,10 @@ def _call_off_deliveries(
 _UNPLANNED = (EventState.DUE, EventState.FAILED)
 _UNFINISHED = (NotificationState.WAITING, NotificationState.FAILED)
 _DEAD = (DeliveryState.FAILED, DeliveryState.HELD)
+#: in any other state, and without doubt, only a late yes says that a call took it
+_PERHAPS_TAKEN = deliveries.c.doubt | (deliveries.c.state + "").in_(
+    [DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.HELD]
+)
 _ENDED: Mapping[str, Any] = {
     "state": DeliveryState.CANCELLED,
     "rule": CANCELLED,
