@@ -97,12 +97,21 @@ def called_off(*, doubt: bool) -> str:
     return PERHAPS_SENT if doubt else NOT_SENT
 
 
+#: what every other reason not to call says besides, where a call may have been taken
+PERHAPS_ARRIVED = "An earlier call of it may have arrived."
+
+
+def with_doubt(reason: str, *, doubt: bool) -> str:
+    """Why there is no call; with `doubt` not as if there had been none."""
+    return f"{reason} {PERHAPS_ARRIVED}" if doubt else reason
+
+
 #: why it is not sent; the time goes into the gap
 OUT_OF_DATE = "It was of use until %s UTC only."
 
 
-def out_of_date(expires_at: datetime | None, at: datetime) -> str | None:
+def out_of_date(expires_at: datetime | None, at: datetime, *, doubt: bool = False) -> str | None:
     """Why it is not sent at that moment, if it is of no use to anybody by then."""
     if expires_at is None or at < expires_at:
         return None
-    return OUT_OF_DATE % f"{expires_at:%Y-%m-%d %H:%M:%S}"
+    return with_doubt(OUT_OF_DATE % f"{expires_at:%Y-%m-%d %H:%M:%S}", doubt=doubt)

@@ -144,7 +144,8 @@ def _held(claimed: Claimed, reason: str, attempt: Attempt | None) -> Outcome:
 
 def _later(claimed: Claimed, now: datetime, wait: float, reason: str, attempt: Attempt) -> Outcome:
     """Another try, unless it would come too late for anybody."""
-    late = expired(claimed, now + timedelta(seconds=wait))
+    doubt = claimed.doubt or attempt.outcome == AttemptOutcome.UNKNOWN
+    late = expired(replace(claimed, doubt=doubt), now + timedelta(seconds=wait))
     if late is not None:
         return replace(refused(claimed, late), attempt=attempt)
     return Outcome(

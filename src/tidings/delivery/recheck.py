@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidings.core.models import DeliveryState, Lane, Recipient
-from tidings.core.policy import EXPIRED, called_off, out_of_date
+from tidings.core.policy import EXPIRED, called_off, out_of_date, with_doubt
 from tidings.core.work import Claimed
 from tidings.store.settling import CANCELLED
 from tidings.users.consent import SUPPRESSED, consent, suppressed_words
@@ -29,20 +29,33 @@ def recheck(claimed: Claimed, now: datetime) -> Refusal | None:
 
 def expired(claimed: Claimed, at: datetime) -> Refusal | None:
     """Why it is not called at that moment, if it is of no use to anybody by then."""
-    reason = out_of_date(claimed.expires_at, at)
+    reason = out_of_date(claimed.expires_at, at, doubt=claimed.doubt)
     if reason is None:
         return None
     return Refusal(state=DeliveryState.EXPIRED, rule=EXPIRED, reason=reason)
 
 
 def _unwanted(claimed: Claimed) -> Refusal | None:
+    found = _why_unwanted(claimed)
+    if found is None:
+        return None
+    rule, reason = found
+    return Refusal(
+        state=DeliveryState.SUPPRESSED,
+        rule=rule,
+        reason=with_doubt(reason, doubt=claimed.doubt),
+    )
+
+
+def _why_unwanted(claimed: Claimed) -> tuple[str, str] | None:
+    """By which rule, and in words."""
     recipient = claimed.recipient
     if recipient is None:
-        return _suppressed("user_gone", "The user was deleted after this was planned.")
+        return "user_gone", "The user was deleted after this was planned."
     if claimed.address in recipient.suppressed.get(claimed.channel, ()):
-        return _suppressed(SUPPRESSED, suppressed_words(claimed.channel))
+        return SUPPRESSED, suppressed_words(claimed.channel)
     if claimed.address not in recipient.reached_by(claimed.channel):
-        return _suppressed("address_gone", _gone_words(claimed.channel))
+        return "address_gone", _gone_words(claimed.channel)
     return _opted_out(claimed, recipient)
 
 
@@ -54,14 +67,10 @@ def _gone_words(channel: str) -> str:
     )
 
 
-def _opted_out(claimed: Claimed, recipient: Recipient) -> Refusal | None:
+def _opted_out(claimed: Claimed, recipient: Recipient) -> tuple[str, str] | None:
     if recipient.consent_version == claimed.consent_version:
         return None
     answer = consent(
         recipient, claimed.workflow, claimed.channel, critical=claimed.lane is Lane.CRITICAL
     )
-    return None if answer.allowed else _suppressed(answer.rule, answer.reason)
-
-
-def _suppressed(rule: str, reason: str) -> Refusal:
-    return Refusal(state=DeliveryState.SUPPRESSED, rule=rule, reason=reason)
+    return None if answer.allowed else (answer.rule, answer.reason)

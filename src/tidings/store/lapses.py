@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tidings.core.models import DeliveryState
-from tidings.core.policy import OnUnknown
+from tidings.core.policy import OnUnknown, with_doubt
 from tidings.core.work import Claimed, Outcome
 from tidings.store.settling import CALLED_OFF, CANCELLED, UNKNOWN_OUTCOME, WORKERS_DIED
 
@@ -24,7 +24,7 @@ HELD = "the worker died during the call, so that nobody knows whether it was tak
 ENDS: Mapping[str, tuple[str, str]] = {
     DeliveryState.FAILED: (GAVE_UP, WORKERS_DIED),
     DeliveryState.HELD: (HELD, UNKNOWN_OUTCOME),
-    DeliveryState.CANCELLED: (CALLED_OFF, CANCELLED),
+    DeliveryState.CANCELLED: (with_doubt(CALLED_OFF, doubt=True), CANCELLED),
 }
 
 

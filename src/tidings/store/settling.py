@@ -7,7 +7,7 @@ from datetime import datetime
 import orjson
 
 from tidings.core.models import DeliveryState, Event, Lane, Recipient
-from tidings.core.policy import EXPIRED, OnUnknown, SendPolicy, out_of_date
+from tidings.core.policy import EXPIRED, OnUnknown, SendPolicy, called_off, out_of_date, with_doubt
 from tidings.core.work import (
     RETRYABLE,
     Attempt,
@@ -127,7 +127,7 @@ def late(claimed: Claimed, at: datetime) -> Outcome:
     return Outcome(
         claimed=claimed,
         state=DeliveryState.EXPIRED,
-        reason=out_of_date(claimed.expires_at, at),
+        reason=out_of_date(claimed.expires_at, at, doubt=claimed.doubt),
         rule=EXPIRED,
     )
 
@@ -220,9 +220,19 @@ def _called_off(outcome: Outcome) -> Outcome:
     """Instead of another try; any other outcome stands."""
     if outcome.state is not DeliveryState.PENDING:
         return outcome
+    reason = _called_off_words(outcome)
     return replace(
-        outcome, state=DeliveryState.CANCELLED, reason=CALLED_OFF, rule=CANCELLED, due_in=0.0
+        outcome, state=DeliveryState.CANCELLED, reason=reason, rule=CANCELLED, due_in=0.0
     )
+
+
+def _called_off_words(outcome: Outcome) -> str:
+    """A question that was answered by no is no call that was under way."""
+    attempt, learnt = outcome.attempt, _doubt(outcome)
+    doubt = outcome.claimed.doubt if learnt is None else learnt
+    if attempt is None or attempt.outcome == AttemptOutcome.ABSENT:
+        return called_off(doubt=doubt)
+    return with_doubt(CALLED_OFF, doubt=doubt)
 
 
 def _text(text: str | None) -> str | None:

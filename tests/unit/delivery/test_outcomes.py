@@ -113,6 +113,25 @@ def test_another_try_that_would_come_too_late_for_anybody_is_none() -> None:
     assert outcomes.not_sent(later, CALL, TransientError("x"), RETRY).due_in == 2
 
 
+@pytest.mark.parametrize(
+    ("before", "error", "doubt"),
+    [
+        (False, TransientError("x"), False),
+        (True, TransientError("x"), True),
+        (False, OutcomeUnknown("x"), True),
+    ],
+)
+def test_one_that_is_not_tried_again_says_whether_it_may_have_arrived(
+    before: bool, error: DeliveryError, doubt: bool
+) -> None:
+    soon = claimed(expires_at=NOW + timedelta(seconds=2), doubt=before)
+
+    expired = outcomes.not_sent(soon, CALL, error, RETRY)
+
+    assert expired.state is DeliveryState.EXPIRED
+    assert str(expired.reason).endswith("may have arrived.") is doubt
+
+
 def test_a_receipt_without_an_id_is_a_receipt() -> None:
     outcome = outcomes.sent(claimed(), CALL, Receipt())
 

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,27 @@ def test_what_was_called_off_and_may_have_been_sent_says_so() -> None:
 
     assert refusal is not None
     assert refusal.reason == "It was called off, but an earlier call of it may have arrived."
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"recipient": None},
+        {"recipient": ada(consent_version=4, addresses={})},
+        {"recipient": ada(consent_version=4, preferences={("*", "*"): False})},
+        {"recipient": ada(addresses={}, suppressed={"email": ("a@example.com",)})},
+        {"expires_at": NOW},
+    ],
+)
+def test_whatever_speaks_against_a_call_an_earlier_one_may_have_arrived(
+    refused: dict[str, Any],
+) -> None:
+    sure, in_doubt = (recheck(claimed(doubt=doubt, **refused), NOW) for doubt in (False, True))
+
+    assert sure is not None
+    assert in_doubt is not None
+    assert in_doubt.reason == f"{sure.reason} An earlier call of it may have arrived."
+    assert (in_doubt.state, in_doubt.rule) == (sure.state, sure.rule)
 
 
 def test_what_is_of_no_use_any_more_is_not_sent() -> None:

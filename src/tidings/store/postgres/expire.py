@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidings.core.policy import EXPIRED, OUT_OF_DATE
+from tidings.core.policy import EXPIRED, OUT_OF_DATE, PERHAPS_ARRIVED
 from tidings.core.work import Outcome
 from tidings.store.postgres.claim import CLAIMED, claimed_of
 from tidings.store.settling import late
@@ -24,7 +24,8 @@ changed AS (
     UPDATE deliveries
     SET state = '{EXPIRED}', rule = '{EXPIRED}', due_at = NULL,
         reason = format('{OUT_OF_DATE}',
-                        to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')),
+                        to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+                 || CASE WHEN doubt THEN ' {PERHAPS_ARRIVED}' ELSE '' END,
         updated_at = now() + $1::interval
     FROM due
     WHERE deliveries.id = due.id

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence, Set
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tidings.core.policy import NOT_SENT, PERHAPS_SENT, with_doubt
 from tidings.core.work import AttemptOutcome, Claimed, Outcome, Settled
 from tidings.store.postgres.batches import columns
 from tidings.store.rows import Row
@@ -35,6 +36,14 @@ AND (deliveries.state || '' = 'sending'
          AND deliveries.rule IN ('{WORKERS_DIED}', '{UNKNOWN_OUTCOME}')))
 """
 
+#: `_called_off_words` of store.settling
+_WORDS = f"""
+CASE WHEN outcome IS NULL OR outcome = '{AttemptOutcome.ABSENT}'
+     THEN CASE WHEN coalesce(doubt, doubted) THEN '{PERHAPS_SENT}' ELSE '{NOT_SENT}' END
+     WHEN coalesce(doubt, doubted) THEN '{with_doubt(CALLED_OFF, doubt=True)}'
+     ELSE '{CALLED_OFF}' END
+"""
+
 #: What a later claim wrote down as unknown, for want of an answer, gives way to the answer, and
 #: what was given up for want of one is sent when the answer says so after all.
 SETTLE = f"""
@@ -52,16 +61,18 @@ found AS MATERIALIZED (
     SELECT item.*, delivery.id IS NOT NULL AS in_hand,
            CASE WHEN delivery.id IS NULL
                 THEN EXISTS (SELECT 1 FROM deliveries WHERE {_IN_HAND}) ELSE false END AS busy,
-           item.state = 'pending' AND delivery.cancelled_at IS NOT NULL AS called_off
+           item.state = 'pending' AND delivery.cancelled_at IS NOT NULL AS called_off,
+           delivery.doubt AS doubted
     FROM item LEFT JOIN LATERAL (
-        SELECT id, cancelled_at FROM deliveries WHERE {_IN_HAND} FOR UPDATE SKIP LOCKED
+        SELECT id, cancelled_at, doubt FROM deliveries WHERE {_IN_HAND}
+        FOR UPDATE SKIP LOCKED
     ) AS delivery ON true
 ),
 held AS MATERIALIZED (
     SELECT id, epoch, workflow, channel, retries, answered, provider, provider_id, outcome, error,
            started_at, finished_at, route, doubt, in_hand, called_off,
            CASE WHEN called_off THEN 'cancelled' ELSE state END AS state,
-           CASE WHEN called_off THEN '{CALLED_OFF}' ELSE reason END AS reason,
+           CASE WHEN called_off THEN {_WORDS} ELSE reason END AS reason,
            CASE WHEN called_off THEN '{CANCELLED}' ELSE rule END AS rule,
            CASE WHEN called_off THEN 'cancelled' ELSE figure END AS figure,
            CASE WHEN NOT called_off THEN due_in END AS due_in

@@ -1,8 +1,13 @@
 """What was called off while a call was under way: the call counts, and there is no other."""
 
+import pytest
+
+from tidings.core.models import DeliveryState
+from tidings.core.policy import PERHAPS_ARRIVED
 from tidings.core.ports import Store
-from tidings.core.work import SettleStatus
+from tidings.core.work import Outcome, SettleStatus
 from tidings.store import schema
+from tidings.store.settling import CALLED_OFF
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import StoreCase
 from tidings.testing.store_contract.given import (
@@ -39,6 +44,40 @@ class CalledOffContract(StoreCase):
         assert (await row(store, schema.attempts))["outcome"] == "transient"
         assert (await figures(store))["cancelled", "welcome", "email", "smtp"] == 1
 
+    @pytest.mark.parametrize(
+        ("before", "outcome", "reason"),
+        [
+            (None, None, "It was called off before it was sent."),
+            ("transient", None, "It was called off before it was sent."),
+            ("unknown", None, f"It was called off, but {PERHAPS_ARRIVED.replace('An', 'an')}"),
+            ("unknown", "absent", "It was called off before it was sent."),
+            (None, "transient", CALLED_OFF),
+            (None, "unknown", f"{CALLED_OFF} {PERHAPS_ARRIVED}"),
+            ("unknown", "transient", f"{CALLED_OFF} {PERHAPS_ARRIVED}"),
+        ],
+    )
+    async def test_its_reason_says_whether_a_call_was_under_way_and_may_have_arrived(
+        self,
+        store: Store,
+        clock: MovableClock,
+        before: str | None,
+        outcome: str | None,
+        reason: str,
+    ) -> None:
+        await add_delivery(store)
+        if before is not None:
+            await store.settle([await to_retry(store, await claim_one(store), before)])
+            clock.advance(minutes=2)
+        claimed = await claim_one(store)
+        await self._call_off(store)
+        given_back = Outcome(claimed=claimed, state=DeliveryState.PENDING)
+        end = given_back if outcome is None else await to_retry(store, claimed, outcome)
+
+        (settled,) = await store.settle([end])
+
+        assert settled.outcome.reason == reason
+        assert (await row(store, schema.deliveries))["reason"] == reason
+
     async def test_what_was_taken_all_the_same_is_sent(self, store: Store) -> None:
         await add_delivery(store)
         claimed = await claim_one(store)
@@ -73,6 +112,7 @@ class CalledOffContract(StoreCase):
         stored = await row(store, schema.deliveries)
         assert (result.taken, ended.state, ended.rule) == ([], "cancelled", "cancelled")
         assert (stored["state"], stored["reason"]) == ("cancelled", ended.reason)
+        assert ended.reason == f"{CALLED_OFF} {PERHAPS_ARRIVED}"
         assert (await row(store, schema.attempts))["outcome"] == "unknown"
         assert (await figures(store))["cancelled", "welcome", "email", PROVIDER] == 1
 

@@ -74,6 +74,20 @@ class ExpireContract(StoreCase):
         assert (await figures(store))["expired", "welcome", "email", ""] == 1
         assert await claim(store) == []
 
+    async def test_what_expires_and_may_have_been_sent_says_so(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        expires_at = await _perishable(store)
+        await store.settle([await to_retry(store, await claim_one(store), "unknown")])
+        clock.advance(seconds=60)
+
+        (outcome,) = await expire(store)
+
+        stored = await row(store, schema.deliveries)
+        until = f"It was of use until {expires_at:%Y-%m-%d %H:%M:%S} UTC only."
+        assert stored["reason"] == f"{until} An earlier call of it may have arrived."
+        assert outcome.reason == stored["reason"]
+
     async def test_only_what_is_out_of_date_on_that_channel_expires(
         self, store: Store, clock: MovableClock
     ) -> None:
