@@ -1,18 +1,20 @@
 """A call whose answer never came: it may have been taken, and the workflow says what then."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
 from tests.system.post_office import PATIENCE, PostOffice, open_post_office, running, until
 from tests.system.silence import Asked, Deaf, Silent, once_in_doubt
 from tidings.channels.recording import RecordingProvider
-from tidings.core.errors import PermanentError, TransientError
+from tidings.core.errors import PermanentError, TemplateError, TransientError
 from tidings.core.integrations import Integration, Limits
-from tidings.core.models import Message, Receipt
+from tidings.core.models import Content, Message, Receipt
 from tidings.delivery.gate.breaker import IN_ROW
 from tidings.store import schema
+from tidings.users.people import Preference
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ async def test_what_the_provider_surely_has_not_is_sent_again(office: PostOffice
     assert await office.states() == ["sent"]
     assert await attempts(office) == [
         ("unknown", "no answer"),
-        ("absent", "Asked whether it has it, test said no: it is called again."),
+        ("absent", "Asked whether it has it, test said no."),
         ("sent", None),
     ]
 
@@ -194,3 +196,66 @@ async def test_being_stopped_while_asking_changes_nothing(office: PostOffice) ->
 
     row = await office.delivery()
     assert (row["state"], row["doubt"], row["tries"]) == ("pending", True, 1)
+
+
+OPTED_OUT = Preference(workflow="*", channel="*", enabled=False)
+
+
+async def test_an_opt_out_does_not_hide_what_an_earlier_call_came_to(office: PostOffice) -> None:
+    provider = Asked(Receipt(provider_id="x-1"))
+    await once_in_doubt(office, provider, "check")
+    await opt_out(office)
+
+    await office.service(provider=provider).work()
+
+    row = await office.delivery()
+    assert (row["state"], row["provider_id"]) == ("sent", "x-1")
+    assert len(provider.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "may_have_arrived"), [(None, False), (TransientError("busy"), True)]
+)
+async def test_after_an_opt_out_a_provider_that_has_it_not_or_can_not_tell_is_not_called(
+    office: PostOffice, answer: Exception | None, may_have_arrived: bool
+) -> None:
+    provider = Asked(answer)
+    await once_in_doubt(office, provider, "check")
+    await opt_out(office)
+
+    await office.service(provider=provider).work()
+
+    row = await office.delivery()
+    assert (row["state"], row["rule"], row["doubt"]) == (
+        "suppressed",
+        "preference",
+        may_have_arrived,
+    )
+    assert row["reason"].endswith("may have arrived.") is may_have_arrived
+    assert len(provider.messages) == len(provider.asked) == 1
+
+
+async def test_after_an_opt_out_a_template_that_can_not_be_rendered_is_no_failure(
+    office: PostOffice,
+) -> None:
+    provider = Asked()
+    await once_in_doubt(office, provider, "check")
+    await opt_out(office)
+
+    await office.service(provider=provider, templates=Broken()).work()
+
+    assert (await office.delivery())["rule"] == "preference"
+    assert provider.asked == []
+
+
+class Broken:
+    """Renders nothing."""
+
+    async def render(self, _version: str, _context: Mapping[str, Any]) -> Content:
+        raise TemplateError("line 1: no such name")
+
+
+async def opt_out(office: PostOffice) -> None:
+    """The user of the only delivery wants nothing any more."""
+    user = (await office.delivery())["user_id"]
+    await office.house.users.set_preferences(user, [OPTED_OUT])

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from tidings.core.clock import Clock
 from tidings.core.errors import DeliveryError, OutcomeUnknown, TidingsError, Unavailable
-from tidings.core.models import Content, Message
+from tidings.core.models import Content, DeliveryState, Message
 from tidings.core.policy import OnUnknown
 from tidings.core.ports import Find, RetryPolicy, Send
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import Claimed, Outcome
+from tidings.core.work import AttemptOutcome, Claimed, Outcome
 from tidings.delivery import outcomes
-from tidings.delivery.recheck import recheck
+from tidings.delivery.recheck import Refusal, recheck
 
 
 class Templates(Protocol):
@@ -53,8 +54,23 @@ class Courier:
     async def carry(self, claimed: Claimed) -> Outcome:
         """To the end, or to the next try; raises nothing."""
         refusal = recheck(claimed, self._clock.now())
-        if refusal is not None:
+        if refusal is None:
+            return await self._carried(claimed)
+        if self._find is None or not _is_to_be_asked(claimed):
             return outcomes.refused(claimed, refusal)
+        return self._refused(claimed, refusal, await self._carried(claimed))
+
+    def _refused(self, claimed: Claimed, refusal: Refusal, asked: Outcome) -> Outcome:
+        """There is to be no other call, but what the provider knew of an earlier one counts."""
+        attempt = asked.attempt
+        is_given_back = attempt is None and asked.state is DeliveryState.PENDING
+        if is_given_back or asked.state is DeliveryState.SENT:
+            return asked
+        if attempt is not None and attempt.outcome == AttemptOutcome.ABSENT:
+            refusal = recheck(replace(claimed, doubt=False), self._clock.now()) or refusal
+        return replace(outcomes.refused(claimed, refusal), attempt=attempt)
+
+    async def _carried(self, claimed: Claimed) -> Outcome:
         rendered = await self._rendered(claimed)
         if isinstance(rendered, Outcome):
             return rendered

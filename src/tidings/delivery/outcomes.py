@@ -64,8 +64,9 @@ def found(claimed: Claimed, call: Call, receipt: Receipt) -> Outcome:
 
 def absent(claimed: Claimed, call: Call) -> Outcome:
     """The provider was asked, and surely has not taken it: it is called next, with leave anew."""
-    reason = f"Asked whether it has it, {call.provider} said no: it is called again."
-    attempt = _attempt(call, AttemptOutcome.ABSENT, error=reason, provider_id=None)
+    said = f"Asked whether it has it, {call.provider} said no"
+    attempt = _attempt(call, AttemptOutcome.ABSENT, error=f"{said}.", provider_id=None)
+    reason = f"{said}: it is called again."
     return Outcome(claimed=claimed, state=DeliveryState.PENDING, reason=reason, attempt=attempt)
 
 
