@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from tidings.core.rules import Rule
+
 #: seconds: nobody may ask to be left alone for longer, and no wait becomes longer by chance
 LONGEST_PAUSE = 86_400.0
 
@@ -24,13 +26,10 @@ class OnUnknown(StrEnum):
 class NoMore(StrEnum):
     """The rules by which there is no other try."""
 
-    #: as many calls as there may be
-    GAVE_UP = "gave_up"
-    #: the next one would come too long after it was planned, or replayed
-    TOO_OLD = "too_old"
-    #: the provider will never take this message, or nothing for this address
-    PERMANENT = "permanent"
-    REJECTED = "rejected"
+    GAVE_UP = Rule.GAVE_UP.value
+    TOO_OLD = Rule.TOO_OLD.value
+    PERMANENT = Rule.PERMANENT.value
+    REJECTED = Rule.REJECTED.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +81,6 @@ class SendPolicy:
 
 
 USUAL = SendPolicy()
-
-#: the rule by which nothing is sent that is of no use any more
-EXPIRED = "expired"
-
 
 #: the two that `called_off` chooses from, for those who choose in SQL
 NOT_SENT = "It was called off before it was sent."

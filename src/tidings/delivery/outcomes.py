@@ -14,11 +14,10 @@ from tidings.core.errors import (
 from tidings.core.models import DeliveryState, Receipt
 from tidings.core.policy import NoMore, OnUnknown
 from tidings.core.ports import RetryPolicy
+from tidings.core.rules import Rule
 from tidings.core.work import Attempt, AttemptOutcome, Claimed, Outcome
 from tidings.delivery.recheck import Refusal, expired
-from tidings.store.settling import UNKNOWN_OUTCOME
 
-TEMPLATE = "template"
 _REASON_LIMIT = 500
 #: what a database or a reader of logs can't take: control characters, lone surrogates
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -113,7 +112,9 @@ def refused(claimed: Claimed, refusal: Refusal) -> Outcome:
 
 def failed(claimed: Claimed, reason: str) -> Outcome:
     """It can't even be rendered."""
-    return Outcome(claimed=claimed, state=DeliveryState.FAILED, reason=plain(reason), rule=TEMPLATE)
+    return Outcome(
+        claimed=claimed, state=DeliveryState.FAILED, reason=plain(reason), rule=Rule.TEMPLATE
+    )
 
 
 def given_back(claimed: Claimed, *, due_in: float = 0.0) -> Outcome:
@@ -138,7 +139,7 @@ def _held(claimed: Claimed, reason: str, attempt: Attempt | None) -> Outcome:
         claimed=claimed,
         state=DeliveryState.HELD,
         reason=reason,
-        rule=UNKNOWN_OUTCOME,
+        rule=Rule.UNKNOWN_OUTCOME,
         attempt=attempt,
     )
 

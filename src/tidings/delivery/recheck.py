@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidings.core.models import DeliveryState, Lane, Recipient
-from tidings.core.policy import EXPIRED, called_off, out_of_date, with_doubt
+from tidings.core.policy import called_off, out_of_date, with_doubt
+from tidings.core.rules import Rule
 from tidings.core.work import Claimed
-from tidings.store.settling import CANCELLED
-from tidings.users.consent import SUPPRESSED, consent, suppressed_words
+from tidings.users.consent import consent, suppressed_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ def recheck(claimed: Claimed, now: datetime) -> Refusal | None:
     """None to send; else why not. Decided by delivery and user as read with the claim."""
     if claimed.cancelled:
         reason = called_off(doubt=claimed.doubt)
-        return Refusal(state=DeliveryState.CANCELLED, rule=CANCELLED, reason=reason)
+        return Refusal(state=DeliveryState.CANCELLED, rule=Rule.CANCELLED, reason=reason)
     return expired(claimed, now) or _unwanted(claimed)
 
 
@@ -32,7 +32,7 @@ def expired(claimed: Claimed, at: datetime) -> Refusal | None:
     reason = out_of_date(claimed.expires_at, at, doubt=claimed.doubt)
     if reason is None:
         return None
-    return Refusal(state=DeliveryState.EXPIRED, rule=EXPIRED, reason=reason)
+    return Refusal(state=DeliveryState.EXPIRED, rule=Rule.EXPIRED, reason=reason)
 
 
 def _unwanted(claimed: Claimed) -> Refusal | None:
@@ -51,11 +51,11 @@ def _why_unwanted(claimed: Claimed) -> tuple[str, str] | None:
     """By which rule, and in words."""
     recipient = claimed.recipient
     if recipient is None:
-        return "user_gone", "The user was deleted after this was planned."
+        return Rule.USER_GONE, "The user was deleted after this was planned."
     if claimed.address in recipient.suppressed.get(claimed.channel, ()):
-        return SUPPRESSED, suppressed_words(claimed.channel)
+        return Rule.SUPPRESSED, suppressed_words(claimed.channel)
     if claimed.address not in recipient.reached_by(claimed.channel):
-        return "address_gone", _gone_words(claimed.channel)
+        return Rule.ADDRESS_GONE, _gone_words(claimed.channel)
     return _opted_out(claimed, recipient)
 
 

@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from tidings.core.delivery_news import Told
 from tidings.core.models import Decision, DeliveryState, EventState, NotificationState, Verdict
 from tidings.core.policy import NOT_SENT, PERHAPS_SENT, called_off
+from tidings.core.rules import Rule
 from tidings.store import ends
 from tidings.store.dead_letter_rows import was_taken
 from tidings.store.rows import json_text
 from tidings.store.schema import deliveries, events, notifications
-from tidings.store.settling import CANCELLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,12 @@ def _call_off_runs(
     waiting = [run for run in runs if run.state in _UNFINISHED]
     if waiting:
         connection.execute(_END_RUN, [_ended_run(run, now) for run in waiting])
-        ends.count(connection, CANCELLED, Counter((run.workflow, "", "") for run in waiting), now)
+        ends.count(
+            connection,
+            DeliveryState.CANCELLED,
+            Counter((run.workflow, "", "") for run in waiting),
+            now,
+        )
     sent = _call_off_deliveries(connection, [run.id for run in runs], now)
     _free_once(connection, [run.id for run in runs if run.once])
     return replace(sent, cancelled=Cancelled(notifications=len(waiting)) + sent.cancelled)
@@ -148,7 +153,7 @@ def _call_off_deliveries(
     if pending:
         connection.execute(_of(pending).values(**_ENDED, updated_at=now, cancelled_at=now))
         counted = Counter((row.workflow, row.channel, "") for row in pending)
-        ends.count(connection, CANCELLED, counted, now)
+        ends.count(connection, DeliveryState.CANCELLED, counted, now)
     if sending or dead:
         connection.execute(_of([*sending, *dead]).values(cancelled_at=now))
     return CalledOff(
@@ -169,7 +174,7 @@ _PERHAPS_TAKEN = deliveries.c.doubt | (deliveries.c.state + "").in_(
 )
 _ENDED: Mapping[str, Any] = {
     "state": DeliveryState.CANCELLED,
-    "rule": CANCELLED,
+    "rule": Rule.CANCELLED,
     "reason": sa.case((deliveries.c.doubt, PERHAPS_SENT), else_=NOT_SENT),
     "due_at": None,
 }
@@ -200,6 +205,6 @@ def _of(rows: Sequence[sa.Row[Any]]) -> sa.Update:
 
 def _ended_run(run: sa.Row[Any], now: datetime) -> Mapping[str, object]:
     decision = Decision(
-        at=now, verdict=Verdict.SKIP, rule=CANCELLED, reason=NOT_SENT, step=run.step
+        at=now, verdict=Verdict.SKIP, rule=Rule.CANCELLED, reason=NOT_SENT, step=run.step
     )
     return {"run": run.id, "all_decisions": [*run.decisions, orjson.loads(json_text(decision))]}

@@ -15,7 +15,8 @@ from tidings.core.models import (
     Recipient,
     Verdict,
 )
-from tidings.core.policy import EXPIRED, out_of_date
+from tidings.core.policy import out_of_date
+from tidings.core.rules import Rule
 from tidings.core.work import (
     DueEvent,
     DueNotification,
@@ -25,7 +26,7 @@ from tidings.core.work import (
 )
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.workflow import ChannelStep, Delay, Workflow
-from tidings.users.consent import SUPPRESSED, Consent, consent, suppressed_words
+from tidings.users.consent import Consent, consent, suppressed_words
 
 
 def plan_event(due: DueEvent, catalog: Catalog) -> EventPlan:
@@ -48,10 +49,10 @@ def plan_on(due: DueNotification, catalog: Catalog) -> PlannedNotification:
     """What becomes of a notification whose wait is over, with the recipient as they are now."""
     workflow = catalog.version(due.workflow, due.workflow_version)
     if due.recipient is None:
-        return _cancelled(due, "no_user", _nobody(due.event.user_id))
+        return _cancelled(due, Rule.NO_USER, _nobody(due.event.user_id))
     if workflow is None:
         reason = f"Version {due.workflow_version} of workflow {due.workflow} is gone."
-        return _cancelled(due, "no_workflow", reason)
+        return _cancelled(due, Rule.NO_WORKFLOW, reason)
     run = _Run(
         id=due.id,
         event=due.event,
@@ -176,14 +177,14 @@ class _Run:
     def _wait(self, index: int, step: Delay) -> _Planned:
         until = self.now + step.duration
         reason = f"Waits {step.in_words}, until {until:%Y-%m-%d %H:%M:%S} UTC."
-        decision = self._decision(index, Verdict.WAIT, "delay", reason)
+        decision = self._decision(index, Verdict.WAIT, Rule.DELAY, reason)
         return _Planned(decisions=(decision,), wait_until=until)
 
     def _send(self, index: int, step: ChannelStep) -> _Planned:
         channel = step.channel
         late = out_of_date(self._expiry(index, step), self.now)
         if late is not None:
-            return self._skip(index, channel, EXPIRED, late)
+            return self._skip(index, channel, Rule.EXPIRED, late)
         addresses = self._addresses(channel)
         if not addresses:
             return self._skip(index, channel, *self._unreachable(channel))
@@ -211,10 +212,10 @@ class _Run:
     def _unreachable(self, channel: str) -> tuple[str, str]:
         """By which rule there is no address to send to, and in words."""
         if self._meant(self.recipient.suppressed.get(channel, ())):
-            return SUPPRESSED, suppressed_words(channel)
+            return Rule.SUPPRESSED, suppressed_words(channel)
         if self._direct_address() is None:
-            return "no_address", f"The user has no {channel} address."
-        return "no_address", f"The message's address is no longer the user's {channel} address."
+            return Rule.NO_ADDRESS, f"The user has no {channel} address."
+        return Rule.NO_ADDRESS, f"The message's address is no longer the user's {channel} address."
 
     def _direct_address(self) -> object:
         return self.event.data.get("to") if self.event.type == DIRECT_MESSAGE else None
@@ -226,7 +227,7 @@ class _Run:
         template = self.catalog.templates.resolve(step.template, channel, self.recipient.locale)
         if template is None:
             reason = f"There is no template {step.template} for {channel}."
-            return self._skip(index, channel, "no_template", reason)
+            return self._skip(index, channel, Rule.NO_TEMPLATE, reason)
         decision = self._decision(index, Verdict.SEND, wish.rule, wish.reason, channel)
         return _Planned(
             decisions=(decision,),

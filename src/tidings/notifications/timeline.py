@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidings.core.models import UNDER_WAY, Decision, DeliveryState
+from tidings.core.rules import Rule
 from tidings.notifications.explanation import (
     ExplainedAttempt,
     ExplainedDelivery,
     ExplainedNotification,
 )
-from tidings.store.settling import CANCELLED
 
 DECISION, ATTEMPT, CANCEL, WAIT, END = "decision", "attempt", "cancel", "wait", "end"
 
@@ -98,7 +98,7 @@ def _called_off(delivery: ExplainedDelivery, at: datetime) -> TimelineEntry:
         kind=CANCEL,
         result="called off",
         what=_message(delivery),
-        rule=CANCELLED,
+        rule=Rule.CANCELLED,
         reason="It was called off: what is not under way by then is not called any more.",
     )
 

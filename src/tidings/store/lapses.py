@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from tidings.core.models import DeliveryState
 from tidings.core.policy import OnUnknown, with_doubt
+from tidings.core.rules import Rule
 from tidings.core.work import Claimed, Outcome
-from tidings.store.settling import CALLED_OFF, CANCELLED, UNKNOWN_OUTCOME, WORKERS_DIED
+from tidings.store.settling import CALLED_OFF
 
 #: a delivery that was in so many dead workers' hands is not given to another
 MOST_LAPSES = 3
@@ -22,9 +23,9 @@ HELD = "the worker died during the call, so that nobody knows whether it was tak
 
 #: state → the reason and the rule
 ENDS: Mapping[str, tuple[str, str]] = {
-    DeliveryState.FAILED: (GAVE_UP, WORKERS_DIED),
-    DeliveryState.HELD: (HELD, UNKNOWN_OUTCOME),
-    DeliveryState.CANCELLED: (with_doubt(CALLED_OFF, doubt=True), CANCELLED),
+    DeliveryState.FAILED: (GAVE_UP, Rule.WORKERS_DIED),
+    DeliveryState.HELD: (HELD, Rule.UNKNOWN_OUTCOME),
+    DeliveryState.CANCELLED: (with_doubt(CALLED_OFF, doubt=True), Rule.CANCELLED),
 }
 
 

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from tidings.core.errors import StaleDefinitions
 from tidings.core.models import Decision, Event, Lane, NotificationState, Recipient, Verdict
+from tidings.core.rules import Rule
 from tidings.core.work import (
     DueEvent,
     DueNotification,
@@ -165,7 +166,7 @@ def lost(planned: Planned, now: datetime) -> Planned:
     decision = Decision(
         at=now,
         verdict=Verdict.SKIP,
-        rule="once",
+        rule=Rule.ONCE,
         reason=f"Workflow {notification.workflow} runs once for each user, and it has already.",
     )
     skipped = replace(

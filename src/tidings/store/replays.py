@@ -12,12 +12,10 @@ import orjson
 import sqlalchemy as sa
 
 from tidings.core.models import Decision, Verdict
+from tidings.core.rules import Rule
 from tidings.store.dead_letter_rows import Kind, called_off, was_taken
 from tidings.store.rows import json_text
 from tidings.store.schema import dead_letters, deliveries, events, notifications
-
-#: the rule of the note that a replay leaves on a timeline
-REPLAYED = "replayed"
 
 _DEAD = ("failed", "held")
 
@@ -144,7 +142,7 @@ def _told(
     return Decision(
         at=now,
         verdict=Verdict.SEND,
-        rule=REPLAYED,
+        rule=Rule.REPLAYED,
         reason=f"Replayed by {by}.{before}",
         step=step,
         channel=channel,

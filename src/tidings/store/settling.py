@@ -7,7 +7,8 @@ from datetime import datetime
 import orjson
 
 from tidings.core.models import DeliveryState, Event, Lane, Recipient
-from tidings.core.policy import EXPIRED, OnUnknown, SendPolicy, called_off, out_of_date, with_doubt
+from tidings.core.policy import OnUnknown, SendPolicy, called_off, out_of_date, with_doubt
+from tidings.core.rules import Rule
 from tidings.core.work import (
     RETRYABLE,
     Attempt,
@@ -25,7 +26,6 @@ CALLED_OFF = "It was called off while a call was under way, so there is no other
 AVOIDS_SECONDS = 60
 
 #: the rules by which a claim or a settlement brings a delivery to its end
-WORKERS_DIED, UNKNOWN_OUTCOME, CANCELLED = "workers_died", "unknown_outcome", "cancelled"
 
 #: outcomes that say whether there is doubt, and not that the message does no harm
 _OF_DOUBT = frozenset({AttemptOutcome.UNKNOWN, AttemptOutcome.ABSENT})
@@ -128,7 +128,7 @@ def late(claimed: Claimed, at: datetime) -> Outcome:
         claimed=claimed,
         state=DeliveryState.EXPIRED,
         reason=out_of_date(claimed.expires_at, at, doubt=claimed.doubt),
-        rule=EXPIRED,
+        rule=Rule.EXPIRED,
     )
 
 
@@ -222,7 +222,7 @@ def _called_off(outcome: Outcome) -> Outcome:
         return outcome
     reason = _called_off_words(outcome)
     return replace(
-        outcome, state=DeliveryState.CANCELLED, reason=reason, rule=CANCELLED, due_in=0.0
+        outcome, state=DeliveryState.CANCELLED, reason=reason, rule=Rule.CANCELLED, due_in=0.0
     )
 
 

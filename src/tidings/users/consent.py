@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from tidings.core.models import Recipient
+from tidings.core.rules import Rule
 
 ANY: Final = "*"
-
-#: the rule by which nothing is sent to an address on the list of suppressions
-SUPPRESSED: Final = "suppressed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +14,7 @@ class Consent:
     """The answer, the rule that gave it, and a sentence that can be read out to the person."""
 
     allowed: bool
-    #: critical · preference · default
-    rule: str
+    rule: Rule
     reason: str
 
 
@@ -29,12 +26,12 @@ def consent(recipient: Recipient, workflow: str, channel: str, *, critical: bool
     """
     if critical:
         reason = f"{workflow} is critical: nobody can turn it off."
-        return Consent(allowed=True, rule="critical", reason=reason)
+        return Consent(allowed=True, rule=Rule.CRITICAL, reason=reason)
     for scope in _scopes(workflow, channel):
         if scope in recipient.preferences:
             return _chosen(recipient.preferences[scope], *scope)
     reason = f"Nothing was chosen for {workflow} by {channel}, so it is on."
-    return Consent(allowed=True, rule="default", reason=reason)
+    return Consent(allowed=True, rule=Rule.DEFAULT, reason=reason)
 
 
 def suppressed_words(channel: str) -> str:
@@ -50,4 +47,4 @@ def _chosen(enabled: bool, workflow: str, channel: str) -> Consent:
     what = "all notifications" if workflow == ANY else workflow
     where = "on every channel" if channel == ANY else f"by {channel}"
     reason = f"The user turned {what} {where} {'on' if enabled else 'off'}."
-    return Consent(allowed=enabled, rule="preference", reason=reason)
+    return Consent(allowed=enabled, rule=Rule.PREFERENCE, reason=reason)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.core.models import Recipient
+from tidings.core.rules import Rule
 from tidings.users.consent import Consent, consent
 
 Choices = Mapping[tuple[str, str], bool]
@@ -53,7 +54,7 @@ def test_choices_about_something_else_change_nothing(
 def test_without_a_choice_it_is_on_by_default() -> None:
     assert asked({}) == Consent(
         allowed=True,
-        rule="default",
+        rule=Rule.DEFAULT,
         reason="Nothing was chosen for welcome by email, so it is on.",
     )
 
@@ -71,4 +72,4 @@ def test_without_a_choice_it_is_on_by_default() -> None:
 def test_the_reason_tells_which_choice_decided(
     scope: tuple[str, str], enabled: bool, reason: str
 ) -> None:
-    assert asked({scope: enabled}) == Consent(allowed=enabled, rule="preference", reason=reason)
+    assert asked({scope: enabled}) == Consent(allowed=enabled, rule=Rule.PREFERENCE, reason=reason)

@@ -3,7 +3,9 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidings.core.policy import EXPIRED, OUT_OF_DATE, PERHAPS_ARRIVED
+from tidings.core.models import DeliveryState
+from tidings.core.policy import OUT_OF_DATE, PERHAPS_ARRIVED
+from tidings.core.rules import Rule
 from tidings.core.work import Outcome
 from tidings.store.postgres.claim import CLAIMED, claimed_of
 from tidings.store.settling import late
@@ -22,7 +24,7 @@ WITH due AS MATERIALIZED (
 ),
 changed AS (
     UPDATE deliveries
-    SET state = '{EXPIRED}', rule = '{EXPIRED}', due_at = NULL,
+    SET state = '{DeliveryState.EXPIRED}', rule = '{Rule.EXPIRED}', due_at = NULL,
         reason = format('{OUT_OF_DATE}',
                         to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
                  || CASE WHEN doubt THEN ' {PERHAPS_ARRIVED}' ELSE '' END,
@@ -33,7 +35,8 @@ changed AS (
 ),
 counted AS (
     INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
-    SELECT date_trunc('minute', now() + $1::interval), workflow, channel, '', '{EXPIRED}', count(*)
+    SELECT date_trunc('minute', now() + $1::interval), workflow, channel, '',
+           '{DeliveryState.EXPIRED}', count(*)
     FROM changed GROUP BY workflow, channel
 )
 SELECT changed.updated_at, false AS asked, false AS answered, false AS elsewhere, {CLAIMED}

@@ -9,14 +9,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tidings.core.policy import NOT_SENT, PERHAPS_SENT, with_doubt
+from tidings.core.rules import Rule
 from tidings.core.work import AttemptOutcome, Claimed, Outcome, Settled
 from tidings.store.postgres.batches import columns
 from tidings.store.rows import Row
 from tidings.store.settling import (
     CALLED_OFF,
-    CANCELLED,
-    UNKNOWN_OUTCOME,
-    WORKERS_DIED,
     Hand,
     Standing,
     first_of_each,
@@ -33,7 +31,7 @@ _IN_HAND = f"""
 deliveries.id = item.id AND deliveries.epoch = item.epoch
 AND (deliveries.state || '' = 'sending'
      OR (item.state = 'sent' AND deliveries.state || '' IN ('failed', 'held')
-         AND deliveries.rule IN ('{WORKERS_DIED}', '{UNKNOWN_OUTCOME}')))
+         AND deliveries.rule IN ('{Rule.WORKERS_DIED}', '{Rule.UNKNOWN_OUTCOME}')))
 """
 
 #: `_called_off_words` of store.settling
@@ -73,7 +71,7 @@ held AS MATERIALIZED (
            started_at, finished_at, route, doubt, in_hand, called_off,
            CASE WHEN called_off THEN 'cancelled' ELSE state END AS state,
            CASE WHEN called_off THEN {_WORDS} ELSE reason END AS reason,
-           CASE WHEN called_off THEN '{CANCELLED}' ELSE rule END AS rule,
+           CASE WHEN called_off THEN '{Rule.CANCELLED}' ELSE rule END AS rule,
            CASE WHEN called_off THEN 'cancelled' ELSE figure END AS figure,
            CASE WHEN NOT called_off THEN due_in END AS due_in
     FROM found WHERE NOT busy

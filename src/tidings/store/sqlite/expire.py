@@ -2,7 +2,8 @@
 
 import sqlite3
 
-from tidings.core.policy import EXPIRED
+from tidings.core.models import DeliveryState
+from tidings.core.rules import Rule
 from tidings.core.work import Outcome
 from tidings.store.schema.types import from_microseconds
 from tidings.store.settling import late
@@ -25,14 +26,14 @@ LIMIT :limit
 """
 _EXPIRE = f"""
 UPDATE deliveries
-SET state = '{EXPIRED}', rule = '{EXPIRED}', reason = item.value->>1, due_at = NULL,
-    updated_at = :now
+SET state = '{DeliveryState.EXPIRED}', rule = '{Rule.EXPIRED}', reason = item.value->>1,
+    due_at = NULL, updated_at = :now
 FROM json_each(:rows) AS item
 WHERE deliveries.id = item.value->>0
 """
 _COUNT = f"""
 INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
-SELECT :minute, value->>2, :channel, '', '{EXPIRED}', count(*)
+SELECT :minute, value->>2, :channel, '', '{DeliveryState.EXPIRED}', count(*)
 FROM json_each(:rows) GROUP BY value->>2
 """
 

@@ -5,11 +5,10 @@ from collections.abc import Collection, Sequence, Set
 from datetime import datetime
 
 from tidings.core.models import DeliveryState
+from tidings.core.rules import Rule
 from tidings.core.work import AttemptOutcome, Claimed, Outcome, Settled
 from tidings.store.schema.types import from_microseconds
 from tidings.store.settling import (
-    UNKNOWN_OUTCOME,
-    WORKERS_DIED,
     Hand,
     Standing,
     first_of_each,
@@ -30,7 +29,7 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND +state = 'sending'
 _GIVEN_UP = f"""
 SELECT id, epoch FROM deliveries
 WHERE id IN (SELECT value FROM json_each(:ids)) AND +state IN ('failed', 'held')
-  AND rule IN ('{WORKERS_DIED}', '{UNKNOWN_OUTCOME}')
+  AND rule IN ('{Rule.WORKERS_DIED}', '{Rule.UNKNOWN_OUTCOME}')
 """
 #: those of them that were called off, to whom no other try is left
 _CALLED_OFF = """

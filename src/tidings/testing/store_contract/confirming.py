@@ -10,13 +10,13 @@ from tidings.core.delivery_news import Told
 from tidings.core.errors import InvalidInput
 from tidings.core.models import DeliveryState, Event
 from tidings.core.ports import Store
+from tidings.core.rules import Rule
 from tidings.core.work import Claimed
 from tidings.delivery.confirming import MOST_IDS, Confirmed, Confirming
 from tidings.notifications.cancelling import Cancelling
 from tidings.store import schema
 from tidings.store.dead_letter_rows import Kind
 from tidings.store.replays import replay
-from tidings.store.settling import UNKNOWN_OUTCOME
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import CLOCK_TOLERANCE, StoreCase
 from tidings.testing.store_contract.given import (
@@ -248,7 +248,7 @@ class ConfirmingContract(StoreCase):
         held = replace(
             await sent(store, claimed),
             state=DeliveryState.HELD,
-            rule=UNKNOWN_OUTCOME,
+            rule=Rule.UNKNOWN_OUTCOME,
             attempt=silent,
         )
         await store.settle([held])
