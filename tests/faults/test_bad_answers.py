@@ -19,6 +19,8 @@ from tests.faults.provider_script import Answer, Script
 from tidings.store.schema import attempts
 
 NUMBER = extent(30, 300)
+#: of each kind where answers trickle, so that the breaker opens and calls are few for minutes
+FEWER = extent(30, 100)
 #: the share of first calls that are answered badly: less than makes a breaker open for long
 SHARE = 0.3
 #: seconds a call may take
@@ -87,26 +89,26 @@ async def test_answers_of_every_bad_kind_cost_neither_a_message_nor_the_worker(
         Script(answer=Answer.ENDLESS),
         Script(answer=Answer.REFUSE, status=554 if provider == "smtp" else 400),
     ]
-    await add_people(postgres_url, NUMBER * len(kinds))
+    await add_people(postgres_url, FEWER * len(kinds))
     before = memory(fleet.pid("channel-1"))
     async with opened(postgres_url) as store:
         asked: dict[str, Asked] = {}
         for index, script in enumerate(kinds):
             fleet.provider.play(replace(script, calls=1, share=SHARE))
-            asked |= await tell_all(fleet.url, NUMBER, first=index * NUMBER, policy=SOON)
+            asked |= await tell_all(fleet.url, FEWER, first=index * FEWER, policy=SOON)
             await until_settled(store, seconds=extent(120, 400))
         verdict = judge(asked, fleet.provider.taken, await read_ends(store))
         longest = await store.run(longest_call)
     growth = memory(fleet.pid("channel-1")) - before
 
     tell.append(
-        f"F26 {provider}: {len(kinds)} kinds of bad answers × {NUMBER}: {verdict}; "
+        f"F26 {provider}: {len(kinds)} kinds of bad answers × {FEWER}: {verdict}; "
         f"ends: {in_words(verdict)}; "
         f"the longest call {longest:.1f} s of {TIMEOUT:g} s, memory grew by {growth >> 20} MB"
     )
     assert not verdict.broken
     assert set(verdict.explained.values()) <= {1}, "a yes without an end is one over HTTP alone"
-    assert len(verdict.explained) <= NUMBER
+    assert len(verdict.explained) <= FEWER
     assert ends(verdict).keys() == {"failed"}
     assert longest <= TIMEOUT + 1.0
     assert growth <= GROWTH

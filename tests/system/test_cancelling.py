@@ -151,7 +151,7 @@ async def test_events_of_a_bulk_are_called_off_over_http(
     answer = await http.post("/v1/cancellations", json={"cancel_key": "order-7"})
     await tidings.settle()
 
-    counts = {"events": 2, "notifications": 0, "deliveries": 0, "under_way": 0}
+    counts = {"events": 2, "notifications": 0, "deliveries": 0, "under_way": 0, "dead": 0}
     assert (answer.status_code, answer.json()) == (200, counts)
     assert len(tidings.sent) == 1
 

@@ -54,7 +54,7 @@ async def test_the_client_hears_what_happened_to_one_notification(fleet: Fleet) 
 
 
 async def test_what_was_asked_for_can_be_called_off(fleet: Fleet) -> None:
-    nothing = {"events": 0, "notifications": 0, "deliveries": 0, "under_way": 0}
+    nothing = {"events": 0, "notifications": 0, "deliveries": 0, "under_way": 0, "dead": 0}
     async with AsyncClient(fleet.url) as client:
         await client.users.put("gil", email="gil@example.com")
         event_id = await client.trigger("ORDERED", "gil", cancel_key="order-7")

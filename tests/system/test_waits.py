@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import orjson
 import pytest
@@ -13,6 +15,7 @@ from tidings.core.errors import TransientError
 from tidings.delivery.closed import ClosedChannels
 from tidings.memory_bus.shared_state import MemorySharedState
 from tidings.notifications.explanation import ExplainedDelivery
+from tidings.notifications.waiting import with_waits
 from tidings.testing.clock import MovableClock
 from tidings.testing.fake_system import FakeSystem
 from tidings.web.timeline import timeline
@@ -50,17 +53,45 @@ async def test_a_message_not_tried_yet_waits_for_the_end_of_a_silence(system: Fa
     assert waits.endswith(" UTC.")
 
 
-async def test_a_message_that_met_the_silence_says_when_it_is_due_and_what_it_met(
-    system: FakeSystem,
-) -> None:
+async def test_a_message_that_met_the_silence_says_what_it_met(system: FakeSystem) -> None:
     tried, _untried = await silenced(system)
 
-    delivery = await waiting(system, tried)
+    waits = str((await waiting(system, tried)).waits)
 
-    assert f"The next call is due at {delivery.due_at:%Y-%m-%d %H:%M:%S} UTC." in str(
-        delivery.waits
+    assert waits.startswith("It waits: recording asked for silence until ")
+    assert waits.endswith(" UTC. The last one failed: 429 slow down")
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(-1, False), (0, False), (1, True)])
+async def test_when_it_is_due_is_told_where_its_channel_opens_before(
+    system: FakeSystem, seconds: int, is_told: bool
+) -> None:
+    tried, _untried = await silenced(system)
+    (run,) = (await system.explain(tried)).notifications
+    due_at = run.deliveries[0].due_at
+    assert due_at is not None
+
+    async def shut(_channel: str) -> tuple[str, datetime]:
+        return "it asked for silence", due_at - timedelta(seconds=seconds)
+
+    (told,) = await with_waits([run], shut, system.clock.now())
+
+    assert ("The next call is due at " in str(told.deliveries[0].waits)) is is_told
+
+
+async def test_what_is_called_again_says_what_the_last_call_met(system: FakeSystem) -> None:
+    tried, _untried = await silenced(system)
+    (run,) = (await system.explain(tried)).notifications
+    sending = replace(run.deliveries[0], state="sending")
+
+    async def shut(_channel: str) -> None:
+        return None
+
+    (told,) = await with_waits([replace(run, deliveries=(sending,))], shut, system.clock.now())
+
+    assert told.deliveries[0].waits == (
+        "A worker has it in hand for another call. The last one failed: 429 slow down"
     )
-    assert str(delivery.waits).endswith("The last one failed: 429 slow down")
 
 
 async def test_a_message_waits_for_an_open_breaker(system: FakeSystem) -> None:
@@ -124,7 +155,8 @@ async def test_one_of_two_integrations_that_may_be_called_is_no_reason_to_wait()
         both = await system.services.notifications._closed("email")
 
     assert one is None
-    assert [part.split(" until")[0] for part in str(both).split("; ")] == [
+    assert both is not None
+    assert [part.split(" until")[0] for part in both[0].split("; ")] == [
         "east asked for silence",
         "west asked for silence",
     ]

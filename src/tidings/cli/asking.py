@@ -91,10 +91,21 @@ def _accepted(event_id: str, url: str | None) -> str:
 
 
 def _called_off(cancelled: Mapping[str, Any]) -> str:
-    done = [f"{cancelled[name]} {name}" for name in ("events", "notifications", "deliveries")]
-    late = cancelled["under_way"]
-    rest = f" {late} are being sent at this moment and may arrive." if late else ""
-    return f"Called off: {', '.join(done)}.{rest}"
+    done = [_counted(cancelled[name], word) for name, word in _CALLED_OFF.items()]
+    sentences = [f"Called off: {', '.join(done)}."]
+    if late := cancelled["under_way"]:
+        sentences.append(f"Being sent at this moment, so that they may arrive: {late}.")
+    if dead := cancelled.get("dead"):
+        sentences.append(f"Had come to nothing, and can't be replayed any more: {dead}.")
+    return " ".join(sentences)
+
+
+_CALLED_OFF = {"events": "event", "notifications": "notification", "deliveries": "delivery"}
+
+
+def _counted(count: int, word: str) -> str:
+    plural = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+    return f"{count} {word if count == 1 else plural}"
 
 
 def _decision_line(decision: Mapping[str, Any]) -> str:
@@ -106,12 +117,18 @@ def _delivery_lines(delivery: Mapping[str, Any]) -> list[str]:
     why = delivery.get("waits") or delivery.get("reason")
     reason = f"{rule}: {why}" if why else rule
     attempts = [
-        f"      {one['started_at']} {one['provider']}: {one['outcome']} {one.get('error') or ''}"
+        f"      {one['started_at']} {one['provider']}: {_attempt(one)}"
         for one in delivery["attempts"]
     ]
     called_off = delivery.get("cancelled_at") and delivery["state"] != "cancelled"
     state = f"{delivery['state']}{', called off' if called_off else ''}"
     return [f"    {delivery['channel']}: {state}{reason}", *attempts]
+
+
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    """How it ended, why it went another way than usual, and what was wrong."""
+    words = (attempt["outcome"], attempt.get("route"), attempt.get("error"))
+    return " ".join(word for word in words if word)
 
 
 def _parse(data: str) -> Mapping[str, Any]:

@@ -184,7 +184,9 @@ def _wanted(
 
 def _line(letter: Mapping[str, Any]) -> str:
     place = " ".join(
-        str(letter[name]) for name in ("type", "workflow", "channel", "bus_channel") if letter[name]
+        str(letter[name])
+        for name in ("type", "workflow", "channel", "bus_channel", "user_id")
+        if letter[name]
     )
     marks = {"called_off": " (called off)", "taken": " (taken)", "in_doubt": " (in doubt)"}
     doubt = next((mark for name, mark in marks.items() if letter.get(name)), "")
@@ -194,7 +196,7 @@ def _line(letter: Mapping[str, Any]) -> str:
 
 def _story(letter: Mapping[str, Any]) -> str:
     calls = [
-        f"  {one['started_at']} {one['provider']}: {one['outcome']} {one['error'] or ''}"
+        f"  {one['started_at']} {one['provider']}: {one['outcome']} {one['error'] or ''}".rstrip()
         for one in letter["attempts"]
     ]
     details = json.dumps(letter["details"], indent=2, ensure_ascii=False)

@@ -133,6 +133,7 @@ class Cancelled(TypedDict):
     notifications: int
     deliveries: int
     under_way: int
+    dead: int
 
 
 class Confirmed(TypedDict):

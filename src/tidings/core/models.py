@@ -69,6 +69,8 @@ class DeliveryState(StrEnum):
 
 #: states of a delivery that has not ended
 UNDER_WAY = frozenset({DeliveryState.PENDING, DeliveryState.SENDING})
+#: what a person may replay
+DEAD = frozenset({DeliveryState.FAILED, DeliveryState.HELD})
 
 
 class Verdict(StrEnum):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from tidings.core.errors import TidingsError
@@ -23,8 +24,11 @@ class ClosedChannels:
         self._shared = shared
         self._integrations = integrations
 
-    async def __call__(self, channel: str) -> str | None:
-        """Why none of its integrations is called now; None where one is, or nobody can tell."""
+    async def __call__(self, channel: str) -> tuple[str, datetime] | None:
+        """Why none of its integrations is called, and until when.
+
+        None where one is, or nobody can tell.
+        """
         names = [each.name for each in self._integrations.get(channel, ())]
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -32,9 +36,12 @@ class ClosedChannels:
         except (TidingsError, TimeoutError, ValueError, ArithmeticError):  # no time a clock has
             return None
         told = [reason for reason in reasons if reason is not None]
-        return "; ".join(told) if len(told) == len(names) and told else None
+        if not told or len(told) < len(names):
+            return None
+        until = min(at for _, at in told)
+        return "; ".join(why for why, _ in told), datetime.fromtimestamp(until, UTC)
 
-    async def _closed(self, channel: str, name: str) -> str | None:
+    async def _closed(self, channel: str, name: str) -> tuple[str, float] | None:
         now, raw = await self._shared.read(state_key(channel, name))
         state = unpacked_state(raw)
         return None if state is None else closed(name, state, now)

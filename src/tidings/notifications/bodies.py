@@ -115,6 +115,9 @@ class CancelledOut(pydantic.BaseModel):
     under_way: int = pydantic.Field(
         description="Deliveries being sent at this moment: they may arrive, without another try."
     )
+    dead: int = pydantic.Field(
+        description="Deliveries that had come to nothing, and can't be replayed any more."
+    )
 
 
 class MessageBody(Body):

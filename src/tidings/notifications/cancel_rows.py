@@ -15,7 +15,14 @@ import orjson
 import sqlalchemy as sa
 
 from tidings.core.delivery_news import Told
-from tidings.core.models import Decision, DeliveryState, EventState, NotificationState, Verdict
+from tidings.core.models import (
+    DEAD,
+    Decision,
+    DeliveryState,
+    EventState,
+    NotificationState,
+    Verdict,
+)
 from tidings.core.policy import NOT_SENT, PERHAPS_SENT, called_off
 from tidings.core.rules import Rule
 from tidings.store import ends
@@ -36,6 +43,8 @@ class Cancelled:
     deliveries: int = 0
     #: these are being sent at this moment: they may arrive, but are not tried again
     under_way: int = 0
+    #: these had come to nothing, and can't be replayed any more
+    dead: int = 0
 
     def __add__(self, other: "Cancelled") -> "Cancelled":
         return Cancelled(
@@ -43,6 +52,7 @@ class Cancelled:
             notifications=self.notifications + other.notifications,
             deliveries=self.deliveries + other.deliveries,
             under_way=self.under_way + other.under_way,
+            dead=self.dead + other.dead,
         )
 
 
@@ -149,7 +159,7 @@ def _call_off_deliveries(
     found = connection.execute(ends.locked(deliveries.c.notification_id.in_(runs))).all()
     pending = [row for row in found if row.state == DeliveryState.PENDING]
     sending = [row for row in found if row.state == DeliveryState.SENDING]
-    dead = [row for row in found if row.state in _DEAD]
+    dead = [row for row in found if row.state in DEAD and row.cancelled_at is None]
     if pending:
         connection.execute(_of(pending).values(**_ENDED, updated_at=now, cancelled_at=now))
         counted = Counter((row.workflow, row.channel, "") for row in pending)
@@ -157,7 +167,7 @@ def _call_off_deliveries(
     if sending or dead:
         connection.execute(_of([*sending, *dead]).values(cancelled_at=now))
     return CalledOff(
-        cancelled=Cancelled(deliveries=len(pending), under_way=len(sending)),
+        cancelled=Cancelled(deliveries=len(pending), under_way=len(sending), dead=len(dead)),
         told=[
             ends.told(row, DeliveryState.CANCELLED, called_off(doubt=row.doubt)) for row in pending
         ],
@@ -167,7 +177,6 @@ def _call_off_deliveries(
 #: what failed counts as well: a replay must not bring back what was called off
 _UNPLANNED = (EventState.DUE, EventState.FAILED)
 _UNFINISHED = (NotificationState.WAITING, NotificationState.FAILED)
-_DEAD = (DeliveryState.FAILED, DeliveryState.HELD)
 #: in any other state, and without doubt, only a late yes says that a call took it
 _PERHAPS_TAKEN = deliveries.c.doubt | (deliveries.c.state + "").in_(
     [DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.HELD]

@@ -4,13 +4,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidings.core.models import UNDER_WAY, Decision, DeliveryState
+from tidings.core.models import DEAD, UNDER_WAY, Decision, DeliveryState
 from tidings.core.rules import Rule
 from tidings.notifications.explanation import (
     ExplainedAttempt,
     ExplainedDelivery,
     ExplainedNotification,
 )
+
+_NO_REPLAY = "It was called off after it had come to nothing: it is not replayed any more."
+_NO_OTHER_CALL = "It was called off while a call was under way: there is no other."
 
 DECISION, ATTEMPT, CANCEL, WAIT, END = "decision", "attempt", "cancel", "wait", "end"
 
@@ -93,13 +96,14 @@ def _attempted(delivery: ExplainedDelivery, attempt: ExplainedAttempt) -> Timeli
 
 
 def _called_off(delivery: ExplainedDelivery, at: datetime) -> TimelineEntry:
+    is_dead = delivery.state in DEAD and at > delivery.updated_at
     return TimelineEntry(
         at=at,
         kind=CANCEL,
         result="called off",
         what=_message(delivery),
         rule=Rule.CANCELLED,
-        reason="It was called off: what is not under way by then is not called any more.",
+        reason=_NO_REPLAY if is_dead else _NO_OTHER_CALL,
     )
 
 

@@ -9,8 +9,11 @@ from tidings.core.models import DeliveryState
 from tidings.core.work import RETRYABLE
 from tidings.notifications.explanation import ExplainedDelivery, ExplainedNotification
 
-Closed = Callable[[str], Awaitable[str | None]]
-"""Why none of a channel's integrations is called now; None where one is, or nobody can tell.
+Shut = tuple[str, datetime]
+"""Why none of a channel's integrations is called, and until when at least."""
+
+Closed = Callable[[str], Awaitable[Shut | None]]
+"""Whether a channel is shut; None where it is not, or nobody can tell.
 
 It is quick, and raises nothing.
 """
@@ -30,23 +33,35 @@ async def with_waits(
 
 
 def _told(
-    delivery: ExplainedDelivery, closed: Mapping[str, str | None], now: datetime
+    delivery: ExplainedDelivery, shut: Mapping[str, Shut | None], now: datetime
 ) -> ExplainedDelivery:
-    if not _waits(delivery):
-        return delivery
-    sentences = _sentences(delivery, closed.get(delivery.channel), now)
-    return replace(delivery, waits=" ".join(sentences) or None)
+    failure, sentences = list(_last_failure(delivery)), list[str]()
+    if _waits(delivery):
+        sentences = list(_sentences(delivery, shut.get(delivery.channel), now))
+    elif delivery.state == DeliveryState.SENDING and failure:
+        sentences = ["A worker has it in hand for another call."]
+    words = [*sentences, *failure] if sentences else []
+    return replace(delivery, waits=" ".join(words) or None)
 
 
-def _sentences(delivery: ExplainedDelivery, closed: str | None, now: datetime) -> Iterator[str]:
-    is_later = delivery.due_at is not None and delivery.due_at > now
-    if closed:
-        yield f"It waits: {closed}."
-    if is_later:
-        yield f"The next call is due at {delivery.due_at:%Y-%m-%d %H:%M:%S} UTC."
+def _sentences(delivery: ExplainedDelivery, shut: Shut | None, now: datetime) -> Iterator[str]:
+    after = now
+    if shut is not None:
+        why, after = shut
+        yield f"It waits: {why}."
+    if delivery.due_at is not None and delivery.due_at > after:
+        yield f"The next call is due at {_moment(delivery.due_at, now)} UTC."
+
+
+def _last_failure(delivery: ExplainedDelivery) -> Iterator[str]:
     last = delivery.attempts[-1] if delivery.attempts else None
-    if (closed or is_later) and last and last.error and last.outcome in RETRYABLE:
+    if last and last.error and last.outcome in RETRYABLE:
         yield f"The last one failed: {last.error}"
+
+
+def _moment(at: datetime, now: datetime) -> str:
+    """With its date where that is another than today's."""
+    return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def _waits(delivery: ExplainedDelivery) -> bool:

@@ -26,6 +26,7 @@ def locked(which: sa.ColumnElement[bool]) -> sa.Select[Any]:
         columns.provider,
         columns.provider_id,
         columns.doubt,
+        columns.cancelled_at,
         events.c.source_id,
     )
     query = query.join(events, events.c.id == columns.event_id).where(which).order_by(columns.id)

@@ -36,6 +36,7 @@ def test_a_page_tells_how_long_ago_by_the_clock_it_was_given() -> None:
         "at": moving.now(),
         "bus_channel": "X",
         "reason": "y",
+        "user_id": None,
         "in_doubt": False,
         "called_off": False,
         "taken": False,

@@ -20,18 +20,21 @@ def why_not(name: str, state: State, now: float) -> str:
     return f"{name} was skipped: its limit was reached."
 
 
-def closed(name: str, state: State, now: float) -> str | None:
-    """Why nobody calls it now, to go on from "waits: "; None where it may be called."""
-    breaker = state.breaker
-    if now < state.paused_until:
-        return f"{name} asked for silence until {_moment(state.paused_until, now)}"
+def closed(name: str, state: State, now: float) -> tuple[str, float] | None:
+    """Why nobody calls it now, to go on from "waits: ", and until when; None where it may be."""
+    breaker, until = state.breaker, state.paused_until
+    if now < until:
+        return f"{name} asked for silence until {_moment(until, now)}", until
     if breaker.phase is Phase.OPEN and opens_in(breaker, now) > 0:
-        return f"{name} is not called until {_moment(breaker.until, now)}: {_failures(breaker)}"
+        until = breaker.until
+        return f"{name} is not called until {_moment(until, now)}: {_failures(breaker)}", until
     return None
 
 
 def _failures(breaker: Breaker) -> str:
     counts = lately(breaker)
+    if counts.calls == 1:
+        return "the call that tried it failed"
     return f"{counts.failed} of its last {counts.calls} calls failed"
 
 

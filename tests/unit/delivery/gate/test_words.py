@@ -35,8 +35,23 @@ def test_the_date_is_told_where_it_is_not_todays(seconds: float, until: str) -> 
     assert why_not("east", opened(seconds), NOW) == (
         f"east was skipped: {failed} (open until {until})."
     )
-    assert closed("east", silent(seconds), NOW) == f"east asked for silence until {until}"
-    assert closed("east", opened(seconds), NOW) == f"east is not called until {until}: {failed}"
+    assert closed("east", silent(seconds), NOW) == (
+        f"east asked for silence until {until}",
+        NOW + seconds,
+    )
+    assert closed("east", opened(seconds), NOW) == (
+        f"east is not called until {until}: {failed}",
+        NOW + seconds,
+    )
+
+
+def test_one_call_that_tried_it_is_told_as_such() -> None:
+    breaker = Breaker(phase=Phase.OPEN, current=Counts(calls=1, failed=1), until=NOW + 20)
+
+    told = closed("east", State(bucket=empty(NOW), breaker=breaker), NOW)
+
+    assert told is not None
+    assert told[0].endswith(": the call that tried it failed")
 
 
 def test_one_that_may_be_called_is_not_closed() -> None:
