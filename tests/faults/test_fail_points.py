@@ -35,7 +35,9 @@ SENDING = (
 PLANNING = ("before_plan", "after_plan", "before_publish", "after_publish", "before_ack")
 #: between the provider's yes and its being on record
 AMBIGUOUS = frozenset({"after_send", "before_result"})
-SAFE = tuple(point for point in SENDING if point not in AMBIGUOUS)
+#: the claim may be that of the reserved slots, which is made while a call is under way
+BESIDE_A_CALL = "before_intent"
+SAFE = tuple(point for point in SENDING if point not in AMBIGUOUS | {BESIDE_A_CALL})
 #: registrations a second: every worker finds work at any time
 PACE = extent(25.0, 3.0)
 
