@@ -28,3 +28,9 @@ class SystemClock:
     def now(self) -> datetime:
         """This moment, in UTC."""
         return datetime.now(UTC)
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """A moment in UTC for a sentence, with its date where that is another than today's."""
+    form = "%H:%M:%S UTC" if at.date() == now.date() else "%Y-%m-%d %H:%M:%S UTC"
+    return at.strftime(form)

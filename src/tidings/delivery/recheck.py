@@ -15,7 +15,7 @@ class Refusal:
     """Why no call is made: the state it ends in, the rule, and a sentence."""
 
     state: DeliveryState
-    rule: str
+    rule: Rule
     reason: str
 
 
@@ -47,7 +47,7 @@ def _unwanted(claimed: Claimed) -> Refusal | None:
     )
 
 
-def _why_unwanted(claimed: Claimed) -> tuple[str, str] | None:
+def _why_unwanted(claimed: Claimed) -> tuple[Rule, str] | None:
     """By which rule, and in words."""
     recipient = claimed.recipient
     if recipient is None:
@@ -67,7 +67,7 @@ def _gone_words(channel: str) -> str:
     )
 
 
-def _opted_out(claimed: Claimed, recipient: Recipient) -> tuple[str, str] | None:
+def _opted_out(claimed: Claimed, recipient: Recipient) -> tuple[Rule, str] | None:
     if recipient.consent_version == claimed.consent_version:
         return None
     answer = consent(

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from tidings.core.clock import moment
 from tidings.core.models import DeliveryState
 from tidings.core.work import RETRYABLE
 from tidings.notifications.explanation import ExplainedDelivery, ExplainedNotification
@@ -50,18 +51,13 @@ def _sentences(delivery: ExplainedDelivery, shut: Shut | None, now: datetime) ->
         why, after = shut
         yield f"It waits: {why}."
     if delivery.due_at is not None and delivery.due_at > after:
-        yield f"The next call is due at {_moment(delivery.due_at, now)} UTC."
+        yield f"The next call is due at {moment(delivery.due_at, now)}."
 
 
 def _last_failure(delivery: ExplainedDelivery) -> Iterator[str]:
     last = delivery.attempts[-1] if delivery.attempts else None
     if last and last.error and last.outcome in RETRYABLE:
         yield f"The last one failed: {last.error}"
-
-
-def _moment(at: datetime, now: datetime) -> str:
-    """With its date where that is another than today's."""
-    return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def _waits(delivery: ExplainedDelivery) -> bool:

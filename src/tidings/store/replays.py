@@ -11,13 +11,11 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from tidings.core.models import Decision, Verdict
+from tidings.core.models import DEAD, Decision, Verdict
 from tidings.core.rules import Rule
 from tidings.store.dead_letter_rows import Kind, called_off, was_taken
 from tidings.store.rows import json_text
 from tidings.store.schema import dead_letters, deliveries, events, notifications
-
-_DEAD = ("failed", "held")
 
 
 def replay(
@@ -56,7 +54,7 @@ def _replay_notifications(
 def _replay_deliveries(
     connection: sa.Connection, ids: Sequence[str], by: str, now: datetime, in_doubt: bool
 ) -> int:
-    dead = (deliveries.c.state + "").in_(_DEAD) & ~called_off() & ~was_taken()
+    dead = (deliveries.c.state + "").in_(DEAD) & ~called_off() & ~was_taken()
     if not in_doubt:
         dead &= ~deliveries.c.doubt & (deliveries.c.state + "" != "held")
     runs = sa.select(deliveries.c.notification_id).where(deliveries.c.id.in_(ids))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from tidings.core.clock import moment
 from tidings.delivery.gate.breaker import Breaker, Phase, lately, opens_in
 from tidings.delivery.gate.state import State
 
@@ -39,7 +40,4 @@ def _failures(breaker: Breaker) -> str:
 
 
 def _moment(at: float, now: float) -> str:
-    """With its date where that is another than today's."""
-    moment, today = datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC).date()
-    form = "%H:%M:%S UTC" if moment.date() == today else "%Y-%m-%d %H:%M:%S UTC"
-    return moment.strftime(form)
+    return moment(datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC))
