@@ -15,6 +15,8 @@ Result = TypeVar("Result")
 
 #: seconds between two looks at who has waited too long
 _LOOK = 0.05
+#: a look that comes so many seconds late tells of a loop that stood still, not of a slow commit
+_STALL = 0.25
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,7 +34,8 @@ class GroupCommit(Generic[Item, Result]):
     An idle group commits at once. A busy one takes up to `limit` at a time, begins no two commits
     within `breath` seconds, and lets at most `most_waiting` wait. What has waited `patience`
     seconds for its commit to begin is taken back, so that it never happens; whose commit is still
-    under way after `longest` seconds is told that nobody knows.
+    under way after `longest` seconds is told that nobody knows. Time in which the whole loop stood
+    still counts for neither at once: the commit may be done, and its answer not heard yet.
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class GroupCommit(Generic[Item, Result]):
         if self._is_idle():
             self._committing = loop.create_task(self._commit_all(), name="group-commit")
         if self._watching is None and min(self._patience, self._longest) < math.inf:
-            self._watching = loop.call_later(_LOOK, self._watch)
+            self._look_later(loop)
         return future
 
     def _is_idle(self) -> bool:
@@ -132,15 +135,24 @@ class GroupCommit(Generic[Item, Result]):
     def _next_size(self) -> int:
         return min(self._limit, len(self._waiting))
 
-    def _watch(self) -> None:
+    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watching = loop.call_later(_LOOK, self._watch, loop.time() + _LOOK)
+
+    def _watch(self, wanted: float) -> None:
         """Answer who has waited too long, and look again as long as there is work."""
         loop = asyncio.get_running_loop()
         now = loop.time()
+        if now - wanted < _STALL:
+            self._give_up(now)
+        self._watching = None
+        if not self._is_idle():
+            self._look_later(loop)
+
+    def _give_up(self, now: float) -> None:
         while self._waiting and now - self._waiting[0].since >= self._patience:
             _fail([self._waiting.popleft()], _taken_back(self._patience))
         if self._batch and now - self._batch_since >= self._longest:
             _fail(self._batch, _unknown(self._longest))
-        self._watching = None if self._is_idle() else loop.call_later(_LOOK, self._watch)
 
 
 class _Batch(Generic[Item, Result]):

@@ -1,6 +1,7 @@
 """What waits goes together; what is bad fails alone; nothing taken is lost."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -312,6 +313,20 @@ async def test_whose_commit_takes_too_long_is_told_that_nobody_knows(ledger: Led
 
     assert ledger.committed == [0]
     assert list(group.under_way) == []
+
+
+async def test_a_loop_that_stood_still_is_not_taken_for_a_slow_commit(ledger: Ledger) -> None:
+    group = GroupCommit(ledger.commit, patience=0.3, longest=0.3)
+    tasks = [await hold_up(ledger, group), *submit(group, 1)]
+    await until(lambda: group.waiting == 1)
+
+    def commit_while_the_loop_stands_still() -> None:
+        asyncio.get_running_loop().call_soon(ledger.free.set)
+        time.sleep(0.6)  # standing still is the fault
+
+    asyncio.get_running_loop().call_soon(commit_while_the_loop_stands_still)
+
+    assert await asyncio.gather(*tasks) == ["answer 0", "answer 1"]
 
 
 @given(items=st.lists(st.integers(-3, 30), max_size=60), limit=st.integers(1, 9))
