@@ -18,9 +18,9 @@ from tidings.core.errors import ConfigurationError
 from tidings.core.integrations import IntegrationSpec
 from tidings.core.models import Message
 from tidings.notifications.workflows import load_modules
-from tidings.settings import Settings
+from tidings.settings import Settings, load_settings
 from tidings.templates.service import read_templates
-from tidings.wiring import bus_groups, load_settings
+from tidings.wiring import bus_groups
 
 SETTINGS = "settings"
 Findings = Sequence[Finding]

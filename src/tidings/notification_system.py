@@ -28,12 +28,12 @@ from tidings.notifications.intake import Intake
 from tidings.notifications.timeline import NotificationTimeline
 from tidings.notifications.workflow import Workflow
 from tidings.notifications.workflows import WorkflowService
-from tidings.settings import Settings
+from tidings.settings import Settings, load_settings
 from tidings.system import System
 from tidings.templates.service import TemplateService
 from tidings.users.service import UserService
 from tidings.users.suppressions import SuppressionService
-from tidings.wiring import load_settings, open_system
+from tidings.wiring import open_system
 
 #: seconds between two looks at an event that is waited for
 _LOOK_SECONDS = 0.02

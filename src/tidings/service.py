@@ -15,9 +15,9 @@ from tidings.api.problems import install_problems
 from tidings.api.server import listen, origin, serving
 from tidings.core.errors import ConfigurationError
 from tidings.core.logs import configure_logs, get_logger
-from tidings.settings import Settings
+from tidings.settings import Settings, load_settings
 from tidings.system import System
-from tidings.wiring import load_settings, open_system
+from tidings.wiring import open_system
 
 _log = get_logger("service")
 

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 import pydantic
 from limits import parse as parse_rate
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy.engine import make_url
 
 from tidings.core.errors import ConfigurationError
-from tidings.core.integrations import IntegrationSpec, parse_integrations
+from tidings.core.integrations import IntegrationSpec, installed_providers, parse_integrations
 from tidings.core.logs import LogFormat
 from tidings.core.models import OWN_CHANNELS
 
@@ -161,6 +160,8 @@ class Settings(BaseSettings):
         """What is kept where, in words without a password."""
         if self.uses_sqlite:
             return str(self.sqlite_path or "memory, and gone when this ends")
+        from sqlalchemy.engine import make_url  # takes long, and most commands need no database
+
         return make_url(self.database_url).render_as_string(hide_password=True)
 
     @property
@@ -193,6 +194,11 @@ class Settings(BaseSettings):
             for name, value in os.environ.items()
             if name.startswith(prefix) and not name.startswith(longer)
         }
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process; knows the installed providers' options too."""
+    return read_settings(providers=installed_providers(), **overrides)
 
 
 def read_settings(*, providers: tuple[str, ...] = (), **overrides: Any) -> Settings:

@@ -12,7 +12,7 @@ from tidings.api.audit import AuditLog
 from tidings.api.keys import KeyService
 from tidings.channels.email.addresses import sender
 from tidings.channels.integrations import load_integration
-from tidings.channels.registry import ProviderPorts, installed_providers
+from tidings.channels.registry import ProviderPorts
 from tidings.core.clock import Clock, SystemClock
 from tidings.core.errors import ConfigurationError, Unavailable
 from tidings.core.ids import Ids
@@ -29,7 +29,7 @@ from tidings.notifications import workflow_rows
 from tidings.notifications.admission import Admission
 from tidings.notifications.workflow import Workflow
 from tidings.notifications.workflows import WorkflowService
-from tidings.settings import Settings, read_settings
+from tidings.settings import Settings
 from tidings.store.backlog import Backlog
 from tidings.store.outbox import Outbox
 from tidings.store.retention import Retention
@@ -42,11 +42,6 @@ ANALYTICS_GROUP = "analytics"
 
 Waiting = Callable[[str], None]
 """Told what keeps a start waiting, as often as it is tried again."""
-
-
-def load_settings(**overrides: object) -> Settings:
-    """The settings of this process; knows the installed providers' options too."""
-    return read_settings(providers=installed_providers(), **overrides)
 
 
 def bus_groups(settings: Settings) -> Mapping[str, tuple[str, ...]]:

@@ -19,9 +19,10 @@ from tests.faults.proxy_ways import Cut, Way
 from tests.faults.registrations import addresses, register_all
 from tidings.core.errors import Unavailable
 from tidings.core.ports import Store
+from tidings.settings import load_settings
 from tidings.store.schema import deliveries
 from tidings.system import System
-from tidings.wiring import load_settings, open_system
+from tidings.wiring import open_system
 
 #: planning transactions that are broken off
 ABORTS, NUMBER = extent(20, 500), 50

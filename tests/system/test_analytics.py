@@ -24,10 +24,11 @@ from tidings.core.models import (
     Event,
 )
 from tidings.core.ports import Store
+from tidings.settings import load_settings
 from tidings.store.schema import figure_deltas, figures
 from tidings.system import System
 from tidings.testing.clock import MovableClock
-from tidings.wiring import load_settings, open_system
+from tidings.wiring import open_system
 
 Count = tuple[str, int, timedelta]
 

@@ -147,3 +147,16 @@ def test_a_failure_is_one_sentence_and_status_1(fleet: Fleet) -> None:
 def test_help_shows_an_example_for_every_command() -> None:
     for command in (["up"], ["api"], ["send"], ["trigger"], ["explain"], ["worker", "channel"]):
         assert "Example: tidings" in tidings(*command, "--help").stdout
+
+
+def test_a_command_that_only_asks_loads_no_server_and_no_database(fleet: Fleet) -> None:
+    told = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "tidings", "keys", "list", "--url", fleet.url],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+
+    loaded = {line.rpartition("|")[2].strip() for line in told.splitlines()}
+    assert "tidings.client.transport" in loaded
+    assert not loaded & {"fastapi", "sqlalchemy", "uvicorn", "tidings.wiring"}

@@ -14,8 +14,9 @@ from tidings.core.models import (
 )
 from tidings.main import create_app
 from tidings.notification_worker import HANDLERS
+from tidings.settings import load_settings
 from tidings.system import System
-from tidings.wiring import load_settings, open_system
+from tidings.wiring import open_system
 
 MAIL = "<html><head></head><body><h1>Hello</h1></body></html>"
 

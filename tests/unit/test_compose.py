@@ -21,8 +21,7 @@ from tidings.channels.options import read_options
 from tidings.cli import app
 from tidings.core.errors import ConfigurationError
 from tidings.main import SERVICES as SERVICES_OF_THE_PROGRAM
-from tidings.settings import Settings
-from tidings.wiring import load_settings
+from tidings.settings import Settings, load_settings
 
 TEXT = COMPOSE_FILE.read_text(encoding="utf-8")
 SERVICES = read_services(TEXT)

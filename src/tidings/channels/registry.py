@@ -8,10 +8,8 @@ from tidings.channels.naming import Named
 from tidings.core.checkup import Finding
 from tidings.core.clock import Clock, SystemClock
 from tidings.core.errors import ConfigurationError
+from tidings.core.integrations import PROVIDERS, installed_providers
 from tidings.core.ports import FeedWriter, OutboxWriter, Provider
-
-GROUP = "tidings.providers"
-"""The entry point group; an entry is named like the setting's value and loads a `Build`."""
 
 CHECKUPS = "tidings.checkups"
 """The entry point group of checks; an entry is named like its provider and loads a `CheckUp`."""
@@ -37,11 +35,6 @@ CheckUp = Callable[[Mapping[str, str]], Awaitable[Sequence[Finding]]]
 """Tells whether a provider's vendor takes us, by its options; sends no message."""
 
 
-def installed_providers() -> tuple[str, ...]:
-    """The names of all installed providers, in order."""
-    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
-
-
 def load_provider(
     name: str,
     options: Mapping[str, str],
@@ -63,7 +56,7 @@ def load_checkup(name: str) -> CheckUp | None:
 
 
 def _entry(name: str, setting: str) -> EntryPoint:
-    for entry in entry_points(group=GROUP, name=name):
+    for entry in entry_points(group=PROVIDERS, name=name):
         return entry
     installed = ", ".join(installed_providers()) or "none"
     raise ConfigurationError(

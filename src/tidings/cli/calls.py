@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 def ask(url: str | None, question: Callable[["AsyncClient"], Awaitable[Result]]) -> Result:
     """What a running system answers; raises the errors it answers with."""
     from tidings.client import AsyncClient
-    from tidings.wiring import load_settings
+    from tidings.settings import load_settings
 
     settings = load_settings()
     found = url or settings.url or f"http://localhost:{settings.port}"

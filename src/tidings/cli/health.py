@@ -28,11 +28,9 @@ def health(
 
 
 def _here() -> str:
-    from tidings.channels.registry import installed_providers
-    from tidings.settings import read_settings
+    from tidings.settings import load_settings
 
-    # not by way of `wiring`: containers ask often, and loading that takes longer than asking
-    settings = read_settings(providers=installed_providers())
+    settings = load_settings()
     return f"http://localhost:{settings.health_port or settings.port}"
 
 

@@ -72,7 +72,8 @@ def revoke(
 async def _create_directly(
     name: str, scopes: Sequence[Scope], expires_at: datetime | None
 ) -> Mapping[str, Any]:
-    from tidings.wiring import load_settings, open_keys
+    from tidings.settings import load_settings
+    from tidings.wiring import open_keys
 
     async with open_keys(load_settings()) as (service, audit):
         entry = await audit.begin(COMMAND_LINE, "tidings keys create --direct")

@@ -5,9 +5,13 @@
 
 import re
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 
 from tidings.core.errors import ConfigurationError
 from tidings.core.ports import Provider
+
+PROVIDERS = "tidings.providers"
+"""The entry point group of providers: each is named like the setting's value, loads a `Build`."""
 
 _ENTRY = re.compile(
     r"(?:(?P<name>[^=*\s]+)\s*=\s*)?(?P<provider>[^=*\s]+)(?:\s*\*\s*(?P<weight>\d+))?"
@@ -94,3 +98,8 @@ def _refuse_half_weighted(specs: tuple[IntegrationSpec, ...]) -> None:
         raise ConfigurationError(f"a weight is at most {_HEAVIEST}")
     if weights and sum(weights) == 0:
         raise ConfigurationError("every weight is 0, so that nobody would be called")
+
+
+def installed_providers() -> tuple[str, ...]:
+    """The names of all installed providers, in order."""
+    return tuple(sorted({entry.name for entry in entry_points(group=PROVIDERS)}))

@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar, runtime_checkable
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from tidings.core.errors import DeliveryError
 from tidings.core.models import Event, Message, Receipt
@@ -26,6 +24,9 @@ from tidings.core.work import (
     Settled,
     Swept,
 )
+
+if TYPE_CHECKING:  # who asks a running system has no use for it, and it takes long to load
+    import sqlalchemy as sa
 
 Result = TypeVar("Result")
 
@@ -247,7 +248,7 @@ class Store(Protocol):
         """The database's clock, shifted by ours; also shows that the database answers."""
         ...
 
-    async def run(self, work: Callable[[sa.Connection], Result]) -> Result:
+    async def run(self, work: Callable[["sa.Connection"], Result]) -> Result:
         """Run ordinary SQLAlchemy Core in one transaction; its waits do not block the loop."""
         ...
 

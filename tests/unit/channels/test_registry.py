@@ -6,8 +6,9 @@ from tidings.channels import registry
 from tidings.channels.console import ConsoleProvider
 from tidings.channels.email.smtp import SmtpProvider
 from tidings.channels.recording import RecordingProvider
-from tidings.channels.registry import ProviderPorts, installed_providers, load_provider
+from tidings.channels.registry import ProviderPorts, load_provider
 from tidings.core.errors import ConfigurationError
+from tidings.core.integrations import installed_providers
 from tidings.core.models import Message
 
 
