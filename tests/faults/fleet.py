@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from tests.faults.forking import PROGRAMS
+from tests.faults.nursery import Child, nursery
 from tests.faults.provider import ScriptedProvider
 from tests.servers import lifeline
 from tests.servers.ports import free_port
@@ -32,7 +34,7 @@ class Fleet:
         self.providers = {"http": self.provider}
         #: sent SIGTERM, and not ended yet
         self._asked: set[str] = set()
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, subprocess.Popen[bytes] | Child] = {}
 
     def __enter__(self) -> Self:
         self._spawn("provider", *self.provider.command)
@@ -53,7 +55,10 @@ class Fleet:
         return provider
 
     def start(self, name: str, *command: str, **settings: str) -> None:
-        """Start `python -m tidings.…` under a name, with settings of its own."""
+        """Start `python -m tidings.…` under a name, with settings of its own.
+
+        It is forked, which is quicker, unless it is of another release.
+        """
         self._spawn(name, *command, **settings)
 
     def start_with_health(self, name: str, *command: str, **settings: str) -> str:
@@ -94,7 +99,7 @@ class Fleet:
         """Wait until a process ended by itself; its exit status."""
         process = self._processes[name]
         await until(lambda: process.poll() is not None, f"{name} ended", self.log, seconds=seconds)
-        return int(self._processes.pop(name).returncode)
+        return self._processes.pop(name).wait()
 
     def terminate(self, name: str) -> float:
         """End a process by SIGTERM; the seconds it took."""
@@ -142,7 +147,15 @@ class Fleet:
         return "\n".join(path.read_text(errors="replace")[-20_000:] for path in paths)
 
     def _spawn(self, name: str, *command: str, **settings: str) -> None:
-        self._run(name, [sys.executable, "-m", *command], **settings)
+        if command[0] not in PROGRAMS or "PYTHONPATH" in settings:
+            self._run(name, [sys.executable, "-m", *command], **settings)
+            return
+        self._processes[name] = nursery().start(
+            command,
+            folder=self.folder,
+            environment=self._environment() | settings,
+            log=f"{name}.log",
+        )
 
     def _run(self, name: str, command: Sequence[str], **settings: str) -> None:
         self._processes[name] = lifeline.spawn(

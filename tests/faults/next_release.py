@@ -29,7 +29,7 @@ def upgrade() -> None:
 def make_release(folder: Path) -> Path:
     """The release as a folder for PYTHONPATH."""
     package = Path(migrations.__file__).parents[2]
-    shutil.copytree(package, folder / "tidings", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(package, folder / "tidings")
     home = folder / "tidings/store/migrations"
     (home / "versions" / f"{REVISION}_later.py").write_text(_MIGRATION)
     known = home / "migrate.py"

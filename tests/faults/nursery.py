@@ -1,0 +1,120 @@
+"""Our own programs as processes that start at once, for they are forked: see `forking`."""
+
+import functools
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.faults.forking import MOST
+from tests.servers import lifeline
+
+ROOT = Path(__file__).parents[2]
+#: seconds in which it loads everything, and forks, on a busy machine
+_PATIENCE = 60.0
+_LOOK = 0.05
+
+
+class Nursery:
+    """One process that others are forked from; they die with it, and it dies with us."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = threading.Lock()
+        self._ends: dict[int, int] = {}
+        path = folder / "nursery.socket"
+        self._process = lifeline.spawn(
+            [sys.executable, "-m", "tests.faults.forking", str(path)],
+            folder=folder,
+            stop=signal.SIGKILL,
+            environment={**lifeline.ENVIRONMENT, "PYTHONPATH": str(ROOT)},
+        )
+        self._socket = self._connect(path)
+
+    def start(
+        self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: str
+    ) -> "Child":
+        """Start one of PROGRAMS, with its arguments, as `lifeline.spawn` starts a process."""
+        request = {
+            "command": command,
+            "folder": str(folder),
+            "environment": dict(environment),
+            "log": str(folder / log),
+        }
+        with self._lock:
+            self._socket.sendall(json.dumps(request).encode())
+            while (pid := self._hear(_PATIENCE)) is None:
+                pass
+        return Child(self, pid)
+
+    def end(self, pid: int, *, seconds: float) -> int | None:
+        """How a process ended; None where it has not within so many seconds."""
+        with self._lock:
+            if pid not in self._ends and select.select([self._socket], [], [], seconds)[0]:
+                self._hear(0.0)
+            return self._ends.get(pid)
+
+    def _hear(self, seconds: float) -> int | None:
+        """The number of a process that was started; None after news of an end."""
+        self._socket.settimeout(seconds)
+        news = json.loads(self._socket.recv(MOST))
+        if "status" not in news:
+            return int(news["pid"])
+        self._ends[news["pid"]] = news["status"]
+        return None
+
+    def _connect(self, path: Path) -> socket.socket:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                connection.connect(str(path))
+                return connection
+            except OSError:
+                connection.close()
+                assert self._process.poll() is None, (path.parent / lifeline.LOG).read_text()
+                assert time.monotonic() < deadline, "the nursery does not listen"
+                time.sleep(_LOOK)
+
+
+class Child:
+    """A forked process, with what we use of `subprocess.Popen`."""
+
+    def __init__(self, nursery: Nursery, pid: int) -> None:
+        self._nursery = nursery
+        self.pid = pid
+        #: minus the signal's number for one that a signal ended
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._look(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status, once it has ended. Raises TimeoutError."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (status := self._look(_LOOK)) is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"process {self.pid} still runs after {timeout} s")
+        return status
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Nothing where it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def _look(self, seconds: float) -> int | None:
+        if self.returncode is None:
+            self.returncode = self._nursery.end(self.pid, seconds=seconds)
+        return self.returncode
+
+
+@functools.cache
+def nursery() -> Nursery:
+    """The one of this session, made when it is first asked for."""
+    return Nursery(lifeline.private_folder())
