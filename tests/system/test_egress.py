@@ -111,6 +111,13 @@ async def test_no_answer_in_time_is_an_unknown_outcome_and_says_how_long_it_had(
             await client.request("POST", f"{url}/silence", body=b"{}")
 
 
+async def test_an_answer_that_is_no_http_is_an_unknown_outcome_and_said_to_be_none() -> None:
+    mail_server = HttpEndpoint([b"220 mail.example ESMTP\r\n\r\n"])
+    async with mail_server.serving(), HttpClient() as client:
+        with pytest.raises(OutcomeUnknown, match=r"was answered, but not in HTTP$"):
+            await client.request("POST", mail_server.url, body=b"{}")
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
 async def test_a_cut_connection_is_an_unknown_outcome_and_nothing_is_sent_again(
     method: str,

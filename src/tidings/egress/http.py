@@ -91,6 +91,8 @@ class HttpClient:
         except TimeoutError as error:
             within = f"within {self._timeout.total:g} s"
             raise OutcomeUnknown(f"{method} {_where(url)} got no answer {within}") from error
+        except aiohttp.ClientResponseError as error:
+            raise OutcomeUnknown(f"{method} {_where(url)} was answered, but not in HTTP") from error
         except (aiohttp.ClientError, asyncio.IncompleteReadError) as error:
             why = type(error).__name__
             raise OutcomeUnknown(f"{method} {_where(url)} got no answer: {why}") from error
