@@ -79,7 +79,6 @@ async def test_a_worker_may_die_anywhere_and_only_a_call_without_an_answer_is_re
             live_and_die(fleet, "channel", SENDING, *crew.CHANNEL),
             live_and_die(fleet, "notification", PLANNING, *crew.NOTIFICATION),
         )
-    crew.start(fleet, crew.crew())
 
     async with opened(postgres_url) as store:
         await until_settled(store, seconds=extent(120, 900))
@@ -100,7 +99,10 @@ async def test_a_worker_may_die_anywhere_and_only_a_call_without_an_answer_is_re
 
 
 async def live_and_die(fleet: Fleet, name: str, points: Sequence[str], *command: str) -> list[Life]:
-    """One worker after the other, each up to its point, passed by a few times before."""
+    """One worker after the other, each up to its point, passed by a few times before.
+
+    The last one lives on, so that the others have work.
+    """
     chance, lives = random.Random(SEED), []
     for point in chain.from_iterable(repeat(points, LIVES)):
         began = time.time()
@@ -108,6 +110,7 @@ async def live_and_die(fleet: Fleet, name: str, points: Sequence[str], *command:
         fleet.start(name, "tests.faults.fail_point", point, passage, *command)
         assert await fleet.ended(name) == KILLED
         lives.append(Life(point=point, began=began, ended=time.time()))
+    fleet.start(name, *command)
     return lives
 
 
