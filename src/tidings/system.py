@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from tidings.analytics.service import AnalyticsService
 from tidings.api.audit import AuditLog
@@ -58,40 +58,24 @@ class Parts:
     retry: RetryPolicy
     pace: Pace
     chance: Callable[[], float] = random.random
+    #: set when the process is to end; open streams end with it
     stopping: asyncio.Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class System:
+class System(Parts):
     """All services of one process, on the implementations its settings ask for."""
 
-    settings: Settings
-    clock: Clock
-    ids: Ids
-    metrics: Metrics
-    store: Store
-    backlog: Backlog
-    retention: Retention
-    bus: EventBus
-    users: UserService
     suppressions: SuppressionService
-    templates: TemplateService
-    workflows: WorkflowService
     intake: Intake
     notifications: NotificationService
     delivery: DeliveryService
-    inbox: InboxService
     analytics: AnalyticsService
     keys: KeyService
     keyring: Keyring
     sessions: Sessions
     audit: AuditLog
-    outbox: Outbox
     dead_letters: DeadLetterService
-    #: channel → its integrations, in order
-    providers: Mapping[str, Sequence[Integration]]
-    #: set when the process is to end; open streams end with it
-    stopping: asyncio.Event
 
 
 def assemble(parts: Parts) -> System:
@@ -101,33 +85,19 @@ def assemble(parts: Parts) -> System:
     audit = AuditLog(store, clock=clock, ids=parts.ids)
     intake = _intake(parts)
     return System(
-        settings=parts.settings,
-        clock=clock,
-        ids=parts.ids,
-        metrics=parts.metrics,
-        store=store,
-        backlog=parts.backlog,
-        retention=parts.retention,
-        bus=parts.bus,
-        users=parts.users,
+        **{part.name: getattr(parts, part.name) for part in fields(parts)},
         suppressions=SuppressionService(store, clock=clock, channels=tuple(parts.providers)),
-        templates=parts.templates,
-        workflows=parts.workflows,
         intake=intake,
         notifications=_notifications(parts),
         delivery=_delivery(parts),
-        inbox=parts.inbox,
         analytics=AnalyticsService(store, clock=clock),
         keys=KeyService(store, clock=clock, changed=keyring.forget),
         keyring=keyring,
         sessions=Sessions(store.installation.address_key),
         audit=audit,
-        outbox=parts.outbox,
         dead_letters=DeadLetterService(
             DeadLetters(store, clock=clock), intake=intake, audit=audit, clock=clock
         ),
-        providers=parts.providers,
-        stopping=parts.stopping,
     )
 
 
