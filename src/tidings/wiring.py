@@ -80,7 +80,7 @@ async def open_system(
         else:
             store, was_away = await _await_store(settings, clock, stopping, waiting)
         stack.push_async_callback(store.aclose)
-        system = await _build(settings, store, clock, stopping, stack)
+        system = _build(settings, store, clock, stopping, stack)
         if was_away:
             system.delivery.note_outage()
         if publish:
@@ -103,13 +103,26 @@ async def open_keys(settings: Settings) -> AsyncIterator[tuple[KeyService, Audit
         await store.aclose()
 
 
-async def _build(
+def _build(
     settings: Settings,
     store: Store,
     clock: Clock,
     stopping: asyncio.Event,
     stack: AsyncExitStack,
 ) -> System:
+    system = assemble(_pick(settings, store, clock, stopping, stack))
+    for telling in (system.intake, system.notifications, system.delivery):
+        stack.push_async_callback(telling.aclose)
+    return system
+
+
+def _pick(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    stopping: asyncio.Event,
+    stack: AsyncExitStack,
+) -> Parts:
     metrics, ids = Metrics(), Ids()
     bus, shared = _open_bus(settings, metrics, clock), _open_shared_state(settings, clock)
     outbox = Outbox(store, clock=clock, ids=ids)
@@ -123,34 +136,27 @@ async def _build(
     providers = _load_providers(settings, ports, stack)
     templates = TemplateService(store, clock=clock, needed_by=workflow_rows.needing)
     backlog = Backlog(store, metrics=metrics, channels=tuple(providers))
-    system = assemble(
-        Parts(
-            settings=settings,
-            clock=clock,
-            ids=ids,
-            metrics=metrics,
-            store=store,
-            backlog=backlog,
-            retention=Retention(store, days=settings.retention_days),
-            bus=bus,
-            shared=shared,
-            users=users,
-            inbox=inbox,
-            outbox=outbox,
-            templates=templates,
-            workflows=WorkflowService(store, clock=clock, templates=templates),
-            providers=providers,
-            admission=Admission(
-                limit=settings.backlog_limit, count=backlog.waiting, metrics=metrics
-            ),
-            retry=exponential(),
-            pace=_pace(settings),
-            stopping=stopping,
-        )
+    return Parts(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        metrics=metrics,
+        store=store,
+        backlog=backlog,
+        retention=Retention(store, days=settings.retention_days),
+        bus=bus,
+        shared=shared,
+        users=users,
+        inbox=inbox,
+        outbox=outbox,
+        templates=templates,
+        workflows=WorkflowService(store, clock=clock, templates=templates),
+        providers=providers,
+        admission=Admission(limit=settings.backlog_limit, count=backlog.waiting, metrics=metrics),
+        retry=exponential(),
+        pace=_pace(settings),
+        stopping=stopping,
     )
-    for telling in (system.intake, system.notifications, system.delivery):
-        stack.push_async_callback(telling.aclose)
-    return system
 
 
 async def _publish(system: System, workflows: Sequence[Workflow], waiting: Waiting | None) -> None:
