@@ -41,6 +41,16 @@ def test_they_are_listed_shown_counted_and_replayed(answering: Answering) -> Non
     assert rest == {"replayed": 2, "left": 1, "in_doubt": 0}
 
 
+def test_those_of_one_user_are_found_by_the_users_id(answering: Answering) -> None:
+    letter = answering.told("list", "--kind", "delivery")["dead_letters"][0]
+
+    listed = answering.told("list", "--user", letter["user_id"])
+    replayed = answering.told("replay", "--user", letter["user_id"])
+
+    assert [each["id"] for each in listed["dead_letters"]] == [letter["id"]]
+    assert replayed == {"replayed": 1, "left": 0, "in_doubt": 0}
+
+
 def test_for_people_there_is_a_line_for_each_and_a_sentence_at_the_end(
     answering: Answering,
 ) -> None:

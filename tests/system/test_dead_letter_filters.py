@@ -26,7 +26,8 @@ async def http(system: FakeSystem) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.mark.parametrize(
-    ("field", "limit"), [("channel", 100), ("workflow", 100), ("provider", 100), ("reason", 255)]
+    ("field", "limit"),
+    [("channel", 100), ("workflow", 100), ("provider", 100), ("user_id", 255), ("reason", 255)],
 )
 async def test_what_is_looked_for_is_no_longer_than_what_there_can_be(
     system: FakeSystem, http: httpx2.AsyncClient, field: str, limit: int
@@ -66,6 +67,7 @@ async def test_what_is_looked_for_is_no_longer_than_what_there_can_be(
         ("channel", "\x1f"),
         ("workflow", "a\nb"),
         ("provider", "\x85"),
+        ("user_id", "\x7f"),
         ("reason", "\0"),
         ("reason", "\u2028"),
         ("reason", ""),
@@ -96,6 +98,26 @@ async def test_words_that_can_name_nothing_are_refused_and_replay_nothing(
             await ask(**asked)
     if words:
         assert len((await system.dead_letters.list()).dead_letters) == 1
+
+
+async def test_those_of_one_user_are_found_and_replayed_alone(
+    system: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    await fail(system, 3)
+    _, chosen, _ = (await system.dead_letters.list()).dead_letters
+    asked = {"user_id": chosen.user_id}
+
+    listed = (await http.get("/v1/dead-letters", params=asked)).json()["dead_letters"]
+    page = await http.post("/dead-letters", data=asked)
+    replayed = await http.post("/v1/dead-letters/replay", json=asked)
+
+    assert [each["id"] for each in listed] == [chosen.id]
+    assert page.text.count("/dead-letters/delivery/") == 1
+    assert f'name="user_id" type="search" value="{chosen.user_id}"' in page.text
+    assert replayed.json() == {"replayed": 1, "left": 0, "in_doubt": 0, "next": None}
+    left = (await system.dead_letters.list()).dead_letters
+    assert chosen.id not in [each.id for each in left]
+    assert len(left) == 2
 
 
 @pytest.mark.parametrize("field", ["since", "until"])

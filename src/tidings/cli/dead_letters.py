@@ -25,6 +25,7 @@ Kind = Annotated[
 Channel = Annotated[str | None, typer.Option(help="On this channel.")]
 Workflow = Annotated[str | None, typer.Option(help="Of this workflow.")]
 Provider = Annotated[str | None, typer.Option(help="Last called here.")]
+User = Annotated[str | None, typer.Option(help="To the user of this id.")]
 Reason = Annotated[str | None, typer.Option(help="With these words in the reason.")]
 InDoubt = Annotated[
     bool,
@@ -43,6 +44,7 @@ def list_letters(
     channel: Channel = None,
     workflow: Workflow = None,
     provider: Provider = None,
+    user: User = None,
     reason: Reason = None,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=100)] = 20,
     before: Annotated[str | None, typer.Option(help="The `next` of the last answer.")] = None,
@@ -50,7 +52,7 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List what came to nothing, newest first."""
-    wanted = _wanted(kind, channel, workflow, provider, reason)
+    wanted = _wanted(kind, channel, workflow, provider, user, reason)
     page = ask(url, lambda client: client.dead_letters.list(**wanted, limit=limit, before=before))
     lines = [_line(letter) for letter in page["dead_letters"]]
     if page["next"]:
@@ -83,6 +85,7 @@ def replay(
     channel: Channel = None,
     workflow: Workflow = None,
     provider: Provider = None,
+    user: User = None,
     reason: Reason = None,
     every: Annotated[bool, typer.Option("--all", help="Whatever the others leave open.")] = False,
     in_doubt: InDoubt = False,
@@ -93,7 +96,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Replay one, or all that match; what was delivered is never sent again."""
-    wanted = _wanted(kind, channel, workflow, provider, reason)
+    wanted = _wanted(kind, channel, workflow, provider, user, reason)
     if kind_and_id:
         if wanted or every or dry_run:
             raise InvalidInput("KIND ID replays that one: leave out --dry-run and what says which")
@@ -169,6 +172,7 @@ def _wanted(
     channel: str | None,
     workflow: str | None,
     provider: str | None,
+    user: str | None,
     reason: str | None,
 ) -> dict[str, Any]:
     """What was given of the options that say which."""
@@ -177,6 +181,7 @@ def _wanted(
         "channel": channel,
         "workflow": workflow,
         "provider": provider,
+        "user_id": user,
         "reason": reason,
     }
     return {name: value for name, value in options.items() if value is not None}

@@ -46,6 +46,7 @@ Name = Annotated[
     pydantic.AfterValidator(one_line),
 ]
 NameAsked = Annotated[Name | SkipJsonSchema[None], Query()]
+UserAsked = Annotated[Line | SkipJsonSchema[None], Query(description="Of this user.")]
 ReasonAsked = Annotated[Line | SkipJsonSchema[None], Query(description="Words in the reason.")]
 Moment = Annotated[
     pydantic.AwareDatetime,
@@ -62,6 +63,7 @@ def asked_for(
     channel: NameAsked = None,
     workflow: NameAsked = None,
     provider: NameAsked = None,
+    user_id: UserAsked = None,
     reason: ReasonAsked = None,
     since: Annotated[Moment | SkipJsonSchema[None], Query()] = None,
     until: Annotated[Moment | SkipJsonSchema[None], Query()] = None,
@@ -73,6 +75,7 @@ def asked_for(
         "channel": channel,
         "workflow": workflow,
         "provider": provider,
+        "user_id": user_id,
         "reason": reason,
         "since": since,
         "until": until,
@@ -153,12 +156,13 @@ class ReplayedOneOut(pydantic.BaseModel):
 
 
 class ReplayAllBody(Body):
-    """Which to replay: at least one field of the first seven, or `all`."""
+    """Which to replay: at least one field of the first eight, or `all`."""
 
     kind: Kind | None = pydantic.Field(default=None, strict=False)
     channel: Name | None = None
     workflow: Name | None = None
     provider: Name | None = None
+    user_id: Line | None = None
     reason: Line | None = None
     since: Moment | None = None
     until: Moment | None = None

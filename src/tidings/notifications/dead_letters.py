@@ -21,7 +21,13 @@ from tidings.store.dead_letters import DeadLetters, Inspected
 BATCH = 1_000
 
 #: characters that what they are found by may have: those of the names, and a line in the reason
-LIMITS = {"channel": NAME_LIMIT, "workflow": NAME_LIMIT, "provider": NAME_LIMIT, "reason": 255}
+LIMITS = {
+    "channel": NAME_LIMIT,
+    "workflow": NAME_LIMIT,
+    "provider": NAME_LIMIT,
+    "user_id": 255,
+    "reason": 255,
+}
 
 #: who replays where nobody says
 IN_PROCESS = "the program itself"
@@ -73,6 +79,7 @@ class DeadLetterService:
         channel: str | None = None,
         workflow: str | None = None,
         provider: str | None = None,
+        user_id: str | None = None,
         reason: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -89,6 +96,7 @@ class DeadLetterService:
             channel=channel,
             workflow=workflow,
             provider=provider,
+            user_id=user_id,
             reason=reason,
             since=since,
             until=until,
@@ -125,6 +133,7 @@ class DeadLetterService:
         channel: str | None = None,
         workflow: str | None = None,
         provider: str | None = None,
+        user_id: str | None = None,
         reason: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -143,6 +152,7 @@ class DeadLetterService:
             channel=channel,
             workflow=workflow,
             provider=provider,
+            user_id=user_id,
             reason=reason,
             since=since,
             until=until,

@@ -70,6 +70,7 @@ class Wanted:
     channel: str | None = None
     workflow: str | None = None
     provider: str | None = None
+    user_id: str | None = None
     #: words in the reason, in any case
     reason: str | None = None
     since: datetime | None = None
@@ -200,6 +201,9 @@ SOURCES: Mapping[Kind, Source] = {
 }
 """Each kind by where it is kept."""
 
+#: what a letter must have just as it is wanted
+_EXACT = ("channel", "workflow", "provider", "user_id")
+
 
 def page_queries(
     wanted: Wanted, *, limit: int, before: Place | None
@@ -244,16 +248,14 @@ def was_taken() -> sa.ColumnElement[bool]:
 
 
 def _can_hold(source: Source, wanted: Wanted) -> bool:
-    asked = {
-        name for name in ("channel", "workflow", "provider") if getattr(wanted, name) is not None
-    }
+    asked = {name for name in _EXACT if getattr(wanted, name) is not None}
     asked |= {"in_doubt"} if wanted.in_doubt else set()
     return asked <= source.columns.keys()
 
 
 def _page(source: Source, wanted: Wanted, limit: int, before: Place | None) -> sa.Select[Any]:
     query = source.query().order_by(source.at.desc(), source.table.c.id.desc()).limit(limit)
-    for name in ("channel", "workflow", "provider"):
+    for name in _EXACT:
         if (value := getattr(wanted, name)) is not None:
             query = query.where(source.columns[name] == value)
     if wanted.reason is not None:

@@ -25,7 +25,7 @@ from tidings.web.timeline import badge
 PAGE_SIZE = 50
 
 #: what a letter is found by
-_FIELDS = ("reason", "kind", "workflow", "channel", "provider")
+_FIELDS = ("reason", "kind", "workflow", "channel", "provider", "user_id")
 #: facts of a letter, by what they are called on its page
 _FACTS = {
     "rule": "Rule",

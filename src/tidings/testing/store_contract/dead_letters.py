@@ -94,6 +94,8 @@ class DeadLetterContract(StoreCase):
             (Wanted(workflow="welcome"), {Kind.NOTIFICATION, Kind.DELIVERY}),
             (Wanted(workflow="other"), set()),
             (Wanted(provider="smtp"), {Kind.DELIVERY}),
+            (Wanted(user_id="ada"), {Kind.EVENT, Kind.NOTIFICATION, Kind.DELIVERY}),
+            (Wanted(user_id="bob"), set()),
             (Wanted(reason="NO such"), {Kind.DELIVERY}),
             (Wanted(reason="100%"), set()),
             (Wanted(in_doubt=True), set()),
