@@ -1,26 +1,16 @@
 """The dashboard in a real browser."""
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
 from playwright.async_api import Browser, Dialog, Page, expect
 
 from tests.browser.looks import axe_findings, overflow, take_picture
 from tests.browser.samples import USER, event
 from tests.browser.scenes import (
     EVIL_TEXT,
-    busy_site,
     crowded_site,
     empty_site,
     evil_site,
 )
 from tests.browser.site import Site, running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def busy() -> AsyncIterator[Site]:
-    async with running(busy_site()) as site:
-        yield site
 
 
 async def test_figures_and_events_change_by_themselves(page: Page) -> None:

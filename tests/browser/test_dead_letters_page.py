@@ -1,21 +1,12 @@
 """The dead letters in a browser: found, inspected and replayed, with the keyboard too."""
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
 from playwright.async_api import Dialog, Page, expect
 
 from tests.browser.looks import axe_findings, overflow, take_picture
 from tests.browser.samples import dead_letter
-from tests.browser.scenes import EVIL_TEXT, busy_site, empty_site, evil_site
+from tests.browser.scenes import EVIL_TEXT, empty_site, evil_site
 from tests.browser.site import Site, running
 from tidings.store.dead_letter_rows import Kind
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def busy() -> AsyncIterator[Site]:
-    async with running(busy_site()) as site:
-        yield site
 
 
 async def test_they_are_found_while_one_types_and_the_words_stay_out_of_the_address(

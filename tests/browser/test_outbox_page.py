@@ -8,14 +8,8 @@ from playwright.async_api import Dialog, Page, Request, expect
 
 from tests.browser.looks import axe_findings, take_picture
 from tests.browser.samples import message
-from tests.browser.scenes import EVIL_TEXT, busy_site, empty_site, evil_site
+from tests.browser.scenes import EVIL_TEXT, empty_site, evil_site
 from tests.browser.site import Site, running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def busy() -> AsyncIterator[Site]:
-    async with running(busy_site()) as site:
-        yield site
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -20,11 +20,6 @@ VALUE = "k3v7qz2a"
 
 
 @pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
 async def system(clock: MovableClock) -> AsyncIterator[NotificationSystem]:
     async with NotificationSystem(database_url="sqlite://", clock=clock) as system:
         yield system

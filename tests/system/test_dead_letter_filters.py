@@ -1,6 +1,5 @@
 """What dead letters are found by: bounded, on one line, and alike for API, page and Python."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -8,21 +7,7 @@ import pytest
 
 from tests.system.test_dead_letters import fail
 from tidings.core.errors import InvalidInput
-from tidings.main import create_app
 from tidings.testing.fake_system import FakeSystem
-
-
-@pytest.fixture
-async def system() -> AsyncIterator[FakeSystem]:
-    async with FakeSystem() as system:
-        yield system
-
-
-@pytest.fixture
-async def http(system: FakeSystem) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app=create_app(system.services))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
-        yield http
 
 
 @pytest.mark.parametrize(

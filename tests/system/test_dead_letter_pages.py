@@ -2,30 +2,15 @@
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 
 from tests.system.test_dead_letters import change, fail, the_first, the_letter
 from tidings.core.keys import Scope
-from tidings.main import create_app
 from tidings.testing.fake_system import FakeSystem
 
 PAGE = {"Accept": "text/html"}
-
-
-@pytest.fixture
-async def system() -> AsyncIterator[FakeSystem]:
-    async with FakeSystem() as system:
-        yield system
-
-
-@pytest.fixture
-async def http(system: FakeSystem) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app=create_app(system.services))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
-        yield http
 
 
 async def sign_in(system: FakeSystem, http: httpx2.AsyncClient, scope: Scope) -> str:

@@ -1,7 +1,6 @@
 """Dead letters of a whole system: found, mended, replayed, and nothing delivered twice by it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,22 +13,8 @@ from tidings.core.dead_letters import dead_letter
 from tidings.core.errors import AddressRejected, Conflict, InvalidInput, NotFound, PermanentError
 from tidings.core.ids import Ids
 from tidings.core.models import Event
-from tidings.main import create_app
 from tidings.store.schema import deliveries
 from tidings.testing.fake_system import FakeSystem
-
-
-@pytest.fixture
-async def system() -> AsyncIterator[FakeSystem]:
-    async with FakeSystem() as system:
-        yield system
-
-
-@pytest.fixture
-async def http(system: FakeSystem) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app=create_app(system.services))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
-        yield http
 
 
 async def fail(system: FakeSystem, count: int = 1) -> list[str]:

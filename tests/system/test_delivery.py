@@ -1,14 +1,14 @@
 """The delivery engine on a real store: every end of a delivery, and every way to be disturbed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import structlog
 
-from tests.system.post_office import PostOffice, open_post_office
+from tests.system.post_office import PostOffice
 from tidings.channels.recording import RecordingProvider
 from tidings.core.errors import (
     AddressRejected,
@@ -20,12 +20,6 @@ from tidings.core.errors import (
 from tidings.core.models import DELIVERIES_SETTLED, DELIVERY_CHANNEL, Content, Message, Receipt
 from tidings.store import schema
 from tidings.users.people import Preference
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 async def test_a_planned_mail_is_rendered_sent_and_settled(office: PostOffice) -> None:

@@ -1,7 +1,6 @@
 """What a worker has in hand: held beat by beat, let go in time, and settled once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 import structlog
@@ -9,7 +8,6 @@ import structlog
 from tests.system.post_office import (
     HeldProvider,
     PostOffice,
-    open_post_office,
     running,
     until,
 )
@@ -21,12 +19,6 @@ from tidings.core.ports import Change, Result
 from tidings.memory_bus.shared_state import MemorySharedState
 from tidings.store import schema
 from tidings.users.people import Preference
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """What the log says of calls."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 import structlog
 from structlog.contextvars import merge_contextvars
 
-from tests.system.post_office import PostOffice, open_post_office, running, until
+from tests.system.post_office import PostOffice, running, until
 from tests.system.vendors import Vendor
 from tidings.core.errors import OutcomeUnknown, PermanentError, TransientError
 from tidings.core.integrations import Limits
@@ -14,12 +12,6 @@ from tidings.core.logs import get_logger
 from tidings.core.models import Message, Receipt
 from tidings.core.ports import Change, Result
 from tidings.memory_bus.shared_state import MemorySharedState
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 @pytest.mark.parametrize(

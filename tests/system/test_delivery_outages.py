@@ -1,7 +1,6 @@
 """The delivery engine while databases go away and workers die."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -10,7 +9,6 @@ import structlog
 from tests.system.post_office import (
     HeldProvider,
     PostOffice,
-    open_post_office,
     register,
     running,
     until,
@@ -21,12 +19,6 @@ from tidings.core.errors import AddressRejected
 from tidings.core.models import DELIVERY_CHANNEL
 from tidings.store import schema
 from tidings.testing.store_contract.given import claim
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 @pytest.fixture

@@ -1,22 +1,15 @@
 """The delivery engine at work for long: overlap, bell, drain, a bus that is down."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import structlog
 
-from tests.system.post_office import HeldProvider, PostOffice, open_post_office, running, until
+from tests.system.post_office import HeldProvider, PostOffice, running, until
 from tidings.core.errors import ConfigurationError, Unavailable
 from tidings.core.models import Event
 from tidings.store import schema
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 async def test_sends_overlap_up_to_the_slots_and_all_arrive(office: PostOffice) -> None:

@@ -1,15 +1,11 @@
 """What is of no use any more ends in its time, also while no worker may claim it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-
-import pytest
 
 from tests.system.post_office import (
     HeldProvider,
     PostOffice,
-    open_post_office,
     plan_more,
     running,
     until,
@@ -23,12 +19,6 @@ from tidings.testing.fake_system import FakeSystem
 NOTE = Workflow(key="note", on="NOTE", steps=[Email("welcome")])
 CODE = Workflow(key="code", on="CODE", steps=[Email("welcome", expires_after=600)])
 SILENCE = TransientError("not today", retry_after=86_400)
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 async def test_a_code_expires_while_its_integration_asks_for_silence() -> None:

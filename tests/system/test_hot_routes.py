@@ -1,10 +1,8 @@
 """Hot routes answer as the framework would: found by their router, errors as problems, counted."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx2
-import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from tidings.api.hot import HOT, HotRoutes, hot_routes
@@ -12,12 +10,6 @@ from tidings.core.metrics import Metrics
 from tidings.main import create_app
 from tidings.notifications.api import notifications_router
 from tidings.testing.fake_system import FakeSystem
-
-
-@pytest.fixture
-async def system() -> AsyncIterator[FakeSystem]:
-    async with FakeSystem() as system:
-        yield system
 
 
 async def asked(app: FastAPI, path: str, content: bytes = b"{}") -> httpx2.Response:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.servers.http import HttpEndpoint, answer, hang_up
-from tests.system.post_office import PostOffice, open_post_office, plan_more
+from tests.system.post_office import PostOffice, plan_more
 from tests.system.vendors import Vendor
 from tidings import NotificationSystem
 from tidings.channels.http.http import CheckingHttpProvider, HttpProvider
@@ -21,12 +21,6 @@ from tidings.store import schema
 async def endpoint() -> AsyncIterator[HttpEndpoint]:
     async with HttpEndpoint().serving() as endpoint:
         yield endpoint
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 @pytest.fixture

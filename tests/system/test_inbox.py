@@ -37,11 +37,6 @@ WHERE datname = current_database() AND wait_event_type = 'Lock'
 
 
 @pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
 async def inbox(store: Store, clock: MovableClock) -> InboxService:
     """An inbox of two users, Ann and Ben."""
     users = UserService(store, clock)

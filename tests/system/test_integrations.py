@@ -3,15 +3,11 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from tests.system.post_office import (
     HeldProvider,
     PostOffice,
-    open_post_office,
     plan_more,
     running,
     until,
@@ -24,12 +20,6 @@ from tidings.core.work import ClaimRequest, ClaimResult
 from tidings.delivery.confirming import Confirmed
 from tidings.store import schema
 from tidings.testing.fake_system import FakeSystem
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 async def routes(office: PostOffice) -> list[tuple[str, str | None]]:

@@ -18,11 +18,6 @@ from tidings.testing.clock import MovableClock
 
 
 @pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
 def keyring(store: Store, clock: MovableClock) -> Keyring:
     return Keyring(store, clock=clock)
 

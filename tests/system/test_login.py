@@ -17,11 +17,6 @@ PAGE = {"Accept": "text/html"}
 
 
 @pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
 async def system(clock: MovableClock) -> AsyncIterator[NotificationSystem]:
     async with NotificationSystem(database_url="sqlite://", clock=clock) as system:
         yield system

@@ -26,11 +26,6 @@ REMINDER = Workflow(
 )
 
 
-@pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def house(request: pytest.FixtureRequest, clock: MovableClock) -> AsyncIterator[House]:
     store = await open_store(request, clock)

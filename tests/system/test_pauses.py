@@ -1,14 +1,14 @@
 """A provider's wish for silence holds for a worker that begins when nobody else remembers it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.system.post_office import PostOffice, open_post_office, plan_more, running, until
+from tests.system.post_office import PostOffice, plan_more, running, until
 from tests.system.troubled_store import TroubledStore
 from tests.system.vendors import Vendor
 from tidings.core.errors import OutcomeUnknown, TransientError, Unavailable
@@ -17,12 +17,6 @@ from tidings.core.ports import Change, Result
 from tidings.delivery.courier import Templates
 from tidings.delivery.service import DeliveryService
 from tidings.store import schema
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 async def hear_a_wish(office: PostOffice, vendor: Vendor, seconds: float) -> None:

@@ -1,14 +1,12 @@
 """Several workers on one Redis: together they keep to an integration's limits, come what may."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
-import pytest
-
 from tests.servers.redis import RedisServer
-from tests.system.post_office import PostOffice, open_post_office, running, until
+from tests.system.post_office import PostOffice, running, until
 from tests.system.vendors import Vendor, most_in_a_second
 from tests.unit.delivery.gate.workers import Workers
 from tidings.core.integrations import Limits
@@ -16,12 +14,6 @@ from tidings.event_bus.shared_state import RedisSharedState
 
 WORKERS = 4
 RATE = 100.0
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 async def send_all(

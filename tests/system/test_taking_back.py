@@ -1,14 +1,12 @@
 """What a dead worker left goes its way within seconds, also while nobody may be called."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.system.post_office import (
     HeldProvider,
     PostOffice,
-    open_post_office,
     plan_more,
     running,
     until,
@@ -28,12 +26,6 @@ SILENCE = TransientError("not today", retry_after=86_400)
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "_SWEEP_SECONDS", 0.05)
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 async def test_it_waits_as_the_others_do(office: PostOffice) -> None:

@@ -19,12 +19,6 @@ WORKFLOW = {
 
 
 @pytest.fixture
-async def system() -> AsyncIterator[FakeSystem]:
-    async with FakeSystem() as system:
-        yield system
-
-
-@pytest.fixture
 async def api(system: FakeSystem) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(app=create_app(system.services), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:

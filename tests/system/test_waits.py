@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,12 +18,6 @@ from tidings.notifications.waiting import with_waits
 from tidings.testing.clock import MovableClock
 from tidings.testing.fake_system import FakeSystem
 from tidings.web.timeline import timeline
-
-
-@pytest.fixture
-async def system() -> AsyncIterator[FakeSystem]:
-    async with FakeSystem() as system:
-        yield system
 
 
 async def waiting(system: FakeSystem, event_id: str) -> ExplainedDelivery:

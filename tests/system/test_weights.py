@@ -1,18 +1,8 @@
 """Integrations with weights: who gets which share of a channel's calls."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
-from tests.system.post_office import PostOffice, open_post_office, plan_more
+from tests.system.post_office import PostOffice, plan_more
 from tests.system.vendors import Vendor
 from tidings.core.errors import TransientError
-
-
-@pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
-    async with open_post_office() as office:
-        yield office
 
 
 async def test_weights_split_the_calls(office: PostOffice) -> None:
