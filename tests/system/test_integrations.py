@@ -12,11 +12,10 @@ from tests.system.post_office import (
     running,
     until,
 )
+from tests.system.troubled_store import TroubledStore
 from tests.system.vendors import Vendor, most_in_a_second
 from tidings.core.errors import OutcomeUnknown, TransientError
 from tidings.core.integrations import Integration, Limits
-from tidings.core.ports import Store
-from tidings.core.work import ClaimRequest, ClaimResult
 from tidings.delivery.confirming import Confirmed
 from tidings.store import schema
 from tidings.testing.fake_system import FakeSystem
@@ -322,35 +321,39 @@ async def test_a_system_whose_only_integration_is_down_comes_to_rest_and_goes_on
 async def test_silence_asked_for_during_a_claim_holds_for_what_was_claimed(
     office: PostOffice,
 ) -> None:
-    class Slow:
-        """Claims at once and answers when told."""
-
-        def __init__(self, store: Store) -> None:
-            self._store = store
-            self.claimed, self.word = asyncio.Event(), asyncio.Event()
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._store, name)
-
-        async def claim(self, request: ClaimRequest) -> ClaimResult:
-            result = await self._store.claim(request)
-            if result.taken:
-                self.claimed.set()
-                await self.word.wait()
-            return result
-
     vendor = Vendor()
-    store: Any = Slow(office.store)
+    store: Any = TroubledStore(office.store)
     service = office.service(integrations=[vendor.named("only")], store=store, poll_seconds=0.05)
+    await office.plan_welcomes()
+    store.withheld = frozenset({"claim"})
     async with running(service):
-        await office.plan_welcomes()
-        service.ring()
-        await store.claimed.wait()
+        await until(lambda: store.done["claim"] == 1)
         service._channels["email"]._routes._gates["only"].pause(60)
-        store.word.set()
+        store.released.set()
         await until(lambda: _is_given_back(office))
 
     assert vendor.calls == []
+
+
+async def test_what_was_claimed_for_one_that_is_not_to_be_called_any_more_goes_to_the_other(
+    office: PostOffice,
+) -> None:
+    first, second = Vendor(), Vendor()
+    store: Any = TroubledStore(office.store)
+    service = office.service(
+        integrations=[first.named("first"), second.named("second")], store=store
+    )
+    await office.plan_welcomes()
+    store.withheld = frozenset({"claim"})
+    passing = asyncio.create_task(service.work())
+    await until(lambda: store.done["claim"] == 1)
+    service._channels["email"]._routes._gates["first"].pause(60)
+    store.released.set()
+    await passing
+    while await service.work():
+        pass
+
+    assert (len(first.calls), len(second.messages)) == (0, 1)
 
 
 def _waited(office: PostOffice) -> float:

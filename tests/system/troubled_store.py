@@ -46,6 +46,7 @@ class TroubledStore:
             raise self.fault
         result = await self._store.claim(request)
         await asyncio.sleep(self.claim_seconds)
+        await self._withhold("claim")
         self._after("claim")
         return result
 

@@ -8,6 +8,7 @@ from math import inf
 
 from tidings.core.models import Lane
 from tidings.core.work import Claimed, ClaimRequest
+from tidings.delivery.gate.gate import Gate
 from tidings.delivery.gate.routes import Leave, Routes
 from tidings.delivery.hold import Hold
 from tidings.delivery.news import News
@@ -97,13 +98,17 @@ class Claims:
         has_leave = gate is leave.gate and leave.count
         granted = len(group) if has_leave else await gate.take(len(group))
         self._routes.went(name, granted)
-        barred = max(gate.wait(), _SOON)
         return [
             Trip(claimed=claimed, gate=gate, term=gate.term, route=_route(claimed, leave))
             if place < granted
-            else Trip(claimed=claimed, barred=barred)
+            else Trip(claimed=claimed, barred=self._barred(claimed, gate))
             for place, claimed in enumerate(group)
         ]
+
+    def _barred(self, claimed: Claimed, gate: Gate) -> float:
+        """Seconds until it may be called here, or elsewhere, unless it has to stay."""
+        here = max(gate.wait(), _SOON)
+        return here if _stays(claimed) else min(here, self._routes.elsewhere_in(gate.name))
 
 
 def _now() -> float:
@@ -115,6 +120,11 @@ def _by_provider(claimed: Sequence[Claimed]) -> Sequence[Sequence[Claimed]]:
     for each in claimed:
         groups[each.provider].append(each)
     return tuple(groups.values())
+
+
+def _stays(claimed: Claimed) -> bool:
+    """Whether only the one it went to before can know of it."""
+    return claimed.doubt or claimed.asked
 
 
 def _route(claimed: Claimed, leave: Leave) -> str | None:
