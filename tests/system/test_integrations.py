@@ -356,6 +356,20 @@ async def test_what_was_claimed_for_one_that_is_not_to_be_called_any_more_goes_t
     assert (len(first.calls), len(second.messages)) == (0, 1)
 
 
+async def test_what_waits_for_the_rate_of_the_only_one_left_is_not_claimed_over_and_over(
+    office: PostOffice,
+) -> None:
+    first, second = Vendor(), Vendor()
+    first.go_down()
+    slowly = second.named("second", limits=Limits(rate=1))
+    await office.plan_welcomes(2)
+    async with running(office.service(integrations=[first.named("first"), slowly])):
+        await until(lambda: len(second.messages) == 2)
+
+    epochs = [row["epoch"] for row in await office.rows(schema.deliveries)]
+    assert max(epochs) < 10
+
+
 def _waited(office: PostOffice) -> float:
     labels = {"channel": "email"}
     found = office.house.metrics.registry.get_sample_value(

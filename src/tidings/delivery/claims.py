@@ -106,9 +106,14 @@ class Claims:
         ]
 
     def _barred(self, claimed: Claimed, gate: Gate) -> float:
-        """Seconds until it may be called here, or elsewhere, unless it has to stay."""
+        """Seconds until it may be called here; or elsewhere, where here nobody is called now.
+
+        What only waits for a limit would be claimed for the same one again.
+        """
         here = max(gate.wait(), _SOON)
-        return here if _stays(claimed) else min(here, self._routes.elsewhere_in(gate.name))
+        if gate.is_well or _stays(claimed):
+            return here
+        return min(here, self._routes.elsewhere_in(gate.name))
 
 
 def _now() -> float:
