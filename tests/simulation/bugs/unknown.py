@@ -55,7 +55,7 @@ BUGS = (
     ),
     Bug(
         name="nobody looks whether it is of use any more",
-        seed=82,
+        seed=33,
         plant=_plant_no_expiry,
         test=f"{POLICIES}test_a_code_that_waited_too_long_for_a_worker_is_not_sent",
     ),
