@@ -147,7 +147,7 @@ class Fleet:
         return "\n".join(path.read_text(errors="replace")[-20_000:] for path in paths)
 
     def _spawn(self, name: str, *command: str, **settings: str) -> None:
-        if command[0] not in PROGRAMS or "PYTHONPATH" in settings:
+        if sys.platform != "linux" or command[0] not in PROGRAMS or "PYTHONPATH" in settings:
             self._run(name, [sys.executable, "-m", *command], **settings)
             return
         self._processes[name] = nursery().start(

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.faults.forking import MOST
@@ -50,12 +51,13 @@ class Nursery:
             self._socket.sendall(json.dumps(request).encode())
             while (pid := self._hear(_PATIENCE)) is None:
                 pass
+            self._ends.pop(pid, None)  # the end of an earlier one that had this number
         return Child(self, pid)
 
     def end(self, pid: int, *, seconds: float) -> int | None:
         """How a process ended; None where it has not within so many seconds."""
         with self._lock:
-            if pid not in self._ends and select.select([self._socket], [], [], seconds)[0]:
+            while pid not in self._ends and select.select([self._socket], [], [], seconds)[0]:
                 self._hear(0.0)
             return self._ends.get(pid)
 
@@ -106,7 +108,8 @@ class Child:
     def send_signal(self, number: signal.Signals) -> None:
         """Nothing where it has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it ended since then
+                os.kill(self.pid, number)
 
     def _look(self, seconds: float) -> int | None:
         if self.returncode is None:

@@ -1,6 +1,7 @@
 """A forked program is a process like any other: its own folder, settings, log and end."""
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,19 @@ def test_it_has_the_settings_it_was_given_and_writes_into_its_own_log(
 
     assert refused.wait(timeout=30) == 1
     assert (tmp_path / "child.log").read_text().startswith("tidings: TIDINGS_PORT is wrong")
+
+
+def test_who_ended_by_themselves_are_sent_no_signal_whoever_is_asked_first(tmp_path: Path) -> None:
+    ending = [start(tmp_path, "tidings.main", TIDINGS_PORT="none") for _ in range(2)]
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{child.pid}").exists() for child in ending):
+        assert time.monotonic() < deadline, "they did not end"
+        time.sleep(0.01)
+
+    for child in reversed(ending):
+        child.send_signal(signal.SIGKILL)
+
+    assert [child.poll() for child in ending] == [1, 1]
 
 
 def test_it_has_no_part_in_another_ones_end(tmp_path: Path, running: Child) -> None:

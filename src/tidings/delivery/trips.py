@@ -20,7 +20,7 @@ class Trip:
     term: int = 0
     #: why another integration than usual is called
     route: str | None = None
-    #: seconds until its integration may be called; None where it may
+    #: seconds until its integration may be called, or another; None where it is called
     barred: float | None = None
 
 
