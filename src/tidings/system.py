@@ -85,7 +85,7 @@ def assemble(parts: Parts) -> System:
     audit = AuditLog(store, clock=clock, ids=parts.ids)
     intake = _intake(parts)
     return System(
-        **{part.name: getattr(parts, part.name) for part in fields(parts)},
+        **{part.name: getattr(parts, part.name) for part in fields(Parts)},
         suppressions=SuppressionService(store, clock=clock, channels=tuple(parts.providers)),
         intake=intake,
         notifications=_notifications(parts),

@@ -80,7 +80,9 @@ async def open_system(
         else:
             store, was_away = await _await_store(settings, clock, stopping, waiting)
         stack.push_async_callback(store.aclose)
-        system = _build(settings, store, clock, stopping, stack)
+        system = assemble(_pick(settings, store, clock, stopping, stack))
+        for telling in (system.intake, system.notifications, system.delivery):
+            stack.push_async_callback(telling.aclose)
         if was_away:
             system.delivery.note_outage()
         if publish:
@@ -101,19 +103,6 @@ async def open_keys(settings: Settings) -> AsyncIterator[tuple[KeyService, Audit
         yield keys, AuditLog(store, clock=clock, ids=Ids())
     finally:
         await store.aclose()
-
-
-def _build(
-    settings: Settings,
-    store: Store,
-    clock: Clock,
-    stopping: asyncio.Event,
-    stack: AsyncExitStack,
-) -> System:
-    system = assemble(_pick(settings, store, clock, stopping, stack))
-    for telling in (system.intake, system.notifications, system.delivery):
-        stack.push_async_callback(telling.aclose)
-    return system
 
 
 def _pick(

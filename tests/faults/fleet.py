@@ -147,7 +147,8 @@ class Fleet:
         return "\n".join(path.read_text(errors="replace")[-20_000:] for path in paths)
 
     def _spawn(self, name: str, *command: str, **settings: str) -> None:
-        if sys.platform != "linux" or command[0] not in PROGRAMS or "PYTHONPATH" in settings:
+        is_ours = command[0] in PROGRAMS and "PYTHONPATH" not in settings
+        if not is_ours or sys.platform != "linux":
             self._run(name, [sys.executable, "-m", *command], **settings)
             return
         self._processes[name] = nursery().start(

@@ -1,7 +1,7 @@
 """Starts our programs by forking: `python -m tests.faults.forking <socket>`, asked by `nursery`.
 
 It has loaded all that they load, and runs none of it. So a process costs milliseconds of work, not
-the second and a half that loading takes, and is an ordinary process otherwise.
+the second and a half that loading takes, and is an ordinary process otherwise. Only on Linux.
 """
 
 import ctypes
@@ -55,10 +55,12 @@ def main() -> None:
     asking, _ = listener.accept()
     listener.close()
     signal.signal(signal.SIGCHLD, lambda _number, _frame: _tell_ends(asking))
+    nursery = os.getpid()
     while request := asking.recv(MOST):
         if not _fork(asking):
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             asking.close()
+            _die_with(nursery)
             _become(json.loads(request))
             return
 
@@ -93,15 +95,19 @@ def _tell_ends(asking: socket.socket) -> None:
         asking.send(json.dumps(ended).encode())
 
 
+def _die_with(parent: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def _become(request: Request) -> None:
     os.setsid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    os.chdir(request["folder"])
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
+    os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()

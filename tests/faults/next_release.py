@@ -29,7 +29,9 @@ def upgrade() -> None:
 def make_release(folder: Path) -> Path:
     """The release as a folder for PYTHONPATH."""
     package = Path(migrations.__file__).parents[2]
-    shutil.copytree(package, folder / "tidings")
+    # with its bytecode, or each of its processes would compile it
+    passing = shutil.ignore_patterns("*.pyc.*")
+    shutil.copytree(package, folder / "tidings", ignore=passing)
     home = folder / "tidings/store/migrations"
     (home / "versions" / f"{REVISION}_later.py").write_text(_MIGRATION)
     known = home / "migrate.py"

@@ -28,6 +28,7 @@ class Nursery:
     def __init__(self, folder: Path) -> None:
         self._lock = threading.Lock()
         self._ends: dict[int, int] = {}
+        self._log = folder / lifeline.LOG
         path = folder / "nursery.socket"
         self._process = lifeline.spawn(
             [sys.executable, "-m", "tests.faults.forking", str(path)],
@@ -64,11 +65,19 @@ class Nursery:
     def _hear(self, seconds: float) -> int | None:
         """The number of a process that was started; None after news of an end."""
         self._socket.settimeout(seconds)
-        news = json.loads(self._socket.recv(MOST))
+        raw = self._socket.recv(MOST)
+        assert raw, f"the nursery is dead: {self._log.read_text()}"
+        news = json.loads(raw)
         if "status" not in news:
             return int(news["pid"])
         self._ends[news["pid"]] = news["status"]
         return None
+
+    def kill(self) -> None:
+        """End it by SIGKILL, and so all that were forked from it."""
+        self._process.kill()
+        self._process.wait()
+        self._socket.close()
 
     def _connect(self, path: Path) -> socket.socket:
         deadline = time.monotonic() + _PATIENCE
@@ -79,7 +88,7 @@ class Nursery:
                 return connection
             except OSError:
                 connection.close()
-                assert self._process.poll() is None, (path.parent / lifeline.LOG).read_text()
+                assert self._process.poll() is None, self._log.read_text()
                 assert time.monotonic() < deadline, "the nursery does not listen"
                 time.sleep(_LOOK)
 

@@ -101,7 +101,7 @@ async def test_a_worker_may_die_anywhere_and_only_a_call_without_an_answer_is_re
 async def live_and_die(fleet: Fleet, name: str, points: Sequence[str], *command: str) -> list[Life]:
     """One worker after the other, each up to its point, passed by a few times before.
 
-    The last one lives on, so that the others have work.
+    The last one lives on, so that those of the other kind still come by their points.
     """
     chance, lives = random.Random(SEED), []
     for point in chain.from_iterable(repeat(points, LIVES)):
@@ -115,10 +115,10 @@ async def live_and_die(fleet: Fleet, name: str, points: Sequence[str], *command:
 
 
 def repeated_by(lives: Sequence[Life], taken: Sequence[Call]) -> Counter[str]:
-    """By point, the calls that had to be made once more."""
+    """By point, the calls that had to be made once more; "afterwards" of those who lived on."""
     last = {call.key: index for index, call in enumerate(taken)}
     earlier = [call for index, call in enumerate(taken) if last[call.key] != index]
     return Counter(
-        next(life.point for life in lives if life.began <= call.at <= life.ended)
+        next((life.point for life in lives if life.began <= call.at <= life.ended), "afterwards")
         for call in earlier
     )

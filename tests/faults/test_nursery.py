@@ -1,20 +1,34 @@
 """A forked program is a process like any other: its own folder, settings, log and end."""
 
 import signal
-import time
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.nursery import Child, nursery
+from tests.faults.fleet import wait_until
+from tests.faults.nursery import Child, Nursery, nursery
 from tests.faults.provider import ScriptedProvider
 from tests.servers import lifeline
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking is for Linux alone")
 
-def start(folder: Path, *command: str, **settings: str) -> Child:
+
+def start(folder: Path, *command: str, parent: Nursery | None = None, **settings: str) -> Child:
     environment = {**lifeline.ENVIRONMENT, **settings}
-    return nursery().start(command, folder=folder, environment=environment, log="child.log")
+    return (parent or nursery()).start(
+        command, folder=folder, environment=environment, log="child.log"
+    )
+
+
+def until_gone(*children: Child) -> None:
+    """By the kernel's word."""
+    wait_until(
+        lambda: not any(Path(f"/proc/{child.pid}").exists() for child in children),
+        "they are gone",
+        str,
+    )
 
 
 @pytest.fixture
@@ -37,10 +51,11 @@ def test_it_runs_until_it_is_killed_and_its_end_is_known_for_ever(running: Child
     running.send_signal(signal.SIGKILL)
 
 
-def test_it_has_the_settings_it_was_given_and_writes_into_its_own_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_it_has_the_folder_and_the_settings_it_was_given_and_writes_into_its_own_log(
+    tmp_path: Path, running: Child
 ) -> None:
-    monkeypatch.setenv("TIDINGS_POLL_SECONDS", "ours, not its own")
+    place = Path(f"/proc/{running.pid}/cwd")
+    wait_until(lambda: place.readlink() == tmp_path, "it is in its folder", str)
 
     refused = start(tmp_path, "tidings.main", TIDINGS_PORT="none")
 
@@ -50,10 +65,7 @@ def test_it_has_the_settings_it_was_given_and_writes_into_its_own_log(
 
 def test_who_ended_by_themselves_are_sent_no_signal_whoever_is_asked_first(tmp_path: Path) -> None:
     ending = [start(tmp_path, "tidings.main", TIDINGS_PORT="none") for _ in range(2)]
-    deadline = time.monotonic() + 30
-    while any(Path(f"/proc/{child.pid}").exists() for child in ending):
-        assert time.monotonic() < deadline, "they did not end"
-        time.sleep(0.01)
+    until_gone(*ending)
 
     for child in reversed(ending):
         child.send_signal(signal.SIGKILL)
@@ -65,3 +77,12 @@ def test_it_has_no_part_in_another_ones_end(tmp_path: Path, running: Child) -> N
     assert start(tmp_path, "tidings.channel_worker", TIDINGS_LOG_LEVEL="loud").wait(30) == 1
 
     assert running.poll() is None
+
+
+def test_a_nursery_that_dies_takes_all_with_it(tmp_path: Path) -> None:
+    dying = Nursery(lifeline.private_folder())
+    child = start(tmp_path, *ScriptedProvider(tmp_path / "provider").command, parent=dying)
+
+    dying.kill()
+
+    until_gone(child)

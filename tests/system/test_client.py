@@ -149,14 +149,17 @@ def test_help_shows_an_example_for_every_command() -> None:
         assert "Example: tidings" in tidings(*command, "--help").stdout
 
 
-def test_a_command_that_only_asks_loads_no_server_and_no_database(fleet: Fleet) -> None:
+@pytest.mark.parametrize("words", [("keys", "list"), ("dead-letters", "list"), ("health",)])
+def test_a_command_that_only_asks_loads_no_server_and_no_database(
+    fleet: Fleet, words: tuple[str, ...]
+) -> None:
     told = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "tidings", "keys", "list", "--url", fleet.url],
+        [sys.executable, "-X", "importtime", "-m", "tidings", *words, "--url", fleet.url],
         capture_output=True,
         text=True,
         check=True,
     ).stderr
 
     loaded = {line.rpartition("|")[2].strip() for line in told.splitlines()}
-    assert "tidings.client.transport" in loaded
+    assert "tidings.egress.http" in loaded
     assert not loaded & {"fastapi", "sqlalchemy", "uvicorn", "tidings.wiring"}

@@ -1,12 +1,9 @@
 """Names of any script come in by every entrance, and are refused alike."""
 
-from collections.abc import AsyncIterator
-
 import httpx2
 import pytest
 
 from tidings.core.errors import InvalidInput
-from tidings.main import create_app
 from tidings.testing.fake_system import FakeSystem
 
 GOOD = [
@@ -18,19 +15,6 @@ GOOD = [
     "\u200fדנה",
 ]
 BAD = ["a\nb", "a\r\nBcc: b@example.com", "a\0b", "a\x1b[31m", "a\x85b", "a\u2028b"]
-
-
-@pytest.fixture
-async def system() -> AsyncIterator[FakeSystem]:
-    async with FakeSystem() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def http(system: FakeSystem) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app=create_app(system.services))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield client
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -1,8 +1,9 @@
-"""`tidings up` as a user starts it: one process, told in its log, ended in good order."""
+"""`tidings up`: one process, told in its log, ended in good order."""
 
 import asyncio
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.faults.fleet import Fleet, wait_until
+from tests.faults.fleet import Fleet, is_ready, wait_until
 
 SYSTEM = "tidings.notification_system"
 
@@ -37,7 +38,8 @@ def told(fleet: Fleet) -> list[dict[str, str]]:
 async def test_a_registration_is_followed_from_the_curl_to_the_outbox_in_the_log(
     fleet: Fleet,
 ) -> None:
-    fleet.start_api(SYSTEM)
+    fleet.start_program("api", [sys.executable, "-m", "tidings", "up"])  # as a user does
+    await asyncio.to_thread(wait_until, lambda: is_ready(fleet.url), "it is ready", fleet.log)
 
     async with aiohttp.ClientSession(fleet.url) as http:
         answer = await http.post("/register", params={"email": "test@example.com"})

@@ -7,7 +7,7 @@ import pydantic
 from starlette.requests import Request
 
 from tidings.core.errors import InvalidInput, PayloadTooLarge
-from tidings.core.text import LINE, is_one_line
+from tidings.core.text import LINE, LINE_LIMIT, is_one_line
 
 #: bytes a body may have unless the route says otherwise
 BODY_LIMIT = 256 * 1024
@@ -29,7 +29,7 @@ def one_line(text: str) -> str:
 #: 1 to 255 characters on one line, none of them a control character
 Line = Annotated[
     str,
-    pydantic.Field(min_length=1, max_length=255, json_schema_extra={"pattern": LINE}),
+    pydantic.Field(min_length=1, max_length=LINE_LIMIT, json_schema_extra={"pattern": LINE}),
     pydantic.AfterValidator(one_line),
 ]
 

@@ -8,7 +8,7 @@ from tidings.channels.naming import Named
 from tidings.core.checkup import Finding
 from tidings.core.clock import Clock, SystemClock
 from tidings.core.errors import ConfigurationError
-from tidings.core.integrations import PROVIDERS, installed_providers
+from tidings.core.integrations import PROVIDER_GROUP, installed_providers
 from tidings.core.ports import FeedWriter, OutboxWriter, Provider
 
 CHECKUPS = "tidings.checkups"
@@ -56,7 +56,7 @@ def load_checkup(name: str) -> CheckUp | None:
 
 
 def _entry(name: str, setting: str) -> EntryPoint:
-    for entry in entry_points(group=PROVIDERS, name=name):
+    for entry in entry_points(group=PROVIDER_GROUP, name=name):
         return entry
     installed = ", ".join(installed_providers()) or "none"
     raise ConfigurationError(

@@ -21,7 +21,7 @@ _STALL = 0.25
 
 @dataclass(slots=True, kw_only=True)
 class _Entry(Generic[Item, Result]):
-    """An item, where its caller waits for the result, and since when (by the loop's clock)."""
+    """An item, where its caller waits for the result, and since when (by the group's clock)."""
 
     item: Item
     future: asyncio.Future[Result]
@@ -35,7 +35,7 @@ class GroupCommit(Generic[Item, Result]):
     within `breath` seconds, and lets at most `most_waiting` wait. What has waited `patience`
     seconds for its commit to begin is taken back, so that it never happens; whose commit is still
     under way after `longest` seconds is told that nobody knows. Time in which the whole loop stood
-    still counts for neither at once: the commit may be done, and its answer not heard yet.
+    still counts for neither: the commit may be done, and its answer not heard yet.
     """
 
     def __init__(
@@ -60,6 +60,8 @@ class GroupCommit(Generic[Item, Result]):
         self._batch_since = 0.0
         self._committing: asyncio.Task[None] | None = None
         self._watching: asyncio.TimerHandle | None = None
+        #: seconds in which the loop stood still, all in all
+        self._stood_still = 0.0
         self._closed = False
 
     @property
@@ -75,7 +77,7 @@ class GroupCommit(Generic[Item, Result]):
     @property
     def lag(self) -> float:
         """Seconds that what comes next has waited for its commit; 0 where nothing waits."""
-        return asyncio.get_running_loop().time() - self._waiting[0].since if self._waiting else 0.0
+        return self._time() - self._waiting[0].since if self._waiting else 0.0
 
     async def submit(self, item: Item) -> Result:
         """Commit one item with whatever else waits.
@@ -99,7 +101,7 @@ class GroupCommit(Generic[Item, Result]):
             raise Overloaded(f"{self._most_waiting} wait to be stored already: ask again later")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append(_Entry(item=item, future=future, since=loop.time()))
+        self._waiting.append(_Entry(item=item, future=future, since=self._time()))
         if self._is_idle():
             self._committing = loop.create_task(self._commit_all(), name="group-commit")
         if self._watching is None and min(self._patience, self._longest) < math.inf:
@@ -119,7 +121,7 @@ class GroupCommit(Generic[Item, Result]):
             self._fail_waiting(None)
 
     async def _commit_batch(self, batch: Sequence[_Entry[Item, Result]]) -> None:
-        self._batch, self._batch_since = batch, asyncio.get_running_loop().time()
+        self._batch, self._batch_since = batch, self._time()
         try:
             await _Batch(self._commit, batch).commit()
         except Unavailable as error:
@@ -141,12 +143,17 @@ class GroupCommit(Generic[Item, Result]):
     def _watch(self, wanted: float) -> None:
         """Answer who has waited too long, and look again as long as there is work."""
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        if now - wanted < _STALL:
-            self._give_up(now)
+        late = loop.time() - wanted
+        if late >= _STALL:
+            self._stood_still += late
+        self._give_up(self._time())
         self._watching = None
         if not self._is_idle():
             self._look_later(loop)
+
+    def _time(self) -> float:
+        """The loop's clock, without the time in which it stood still."""
+        return asyncio.get_running_loop().time() - self._stood_still
 
     def _give_up(self, now: float) -> None:
         while self._waiting and now - self._waiting[0].since >= self._patience:

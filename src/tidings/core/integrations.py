@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from tidings.core.errors import ConfigurationError
 from tidings.core.ports import Provider
 
-PROVIDERS = "tidings.providers"
+PROVIDER_GROUP = "tidings.providers"
 """The entry point group of providers: each is named like the setting's value, loads a `Build`."""
 
 _ENTRY = re.compile(
@@ -102,4 +102,4 @@ def _refuse_half_weighted(specs: tuple[IntegrationSpec, ...]) -> None:
 
 def installed_providers() -> tuple[str, ...]:
     """The names of all installed providers, in order."""
-    return tuple(sorted({entry.name for entry in entry_points(group=PROVIDERS)}))
+    return tuple(sorted({entry.name for entry in entry_points(group=PROVIDER_GROUP)}))

@@ -5,6 +5,8 @@ from typing import Any
 
 #: what it refuses, as a part of a pattern for the API's document; no surrogate comes by JSON
 CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+#: characters that one line may have
+LINE_LIMIT = 255
 #: one line, as such a pattern
 LINE = rf"^[^{CONTROLS}]+$"
 #: a text without the null character, as a part of a schema of the document

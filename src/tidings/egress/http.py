@@ -74,8 +74,8 @@ class HttpClient:
     ) -> Answer:
         """One call.
 
-        Raises Unavailable when it surely never arrived, OutcomeUnknown when no answer came; once
-        there is a status it is told, whatever becomes of the body.
+        Raises Unavailable when it surely never arrived, OutcomeUnknown when no answer came, or none
+        in HTTP; once there is a status it is told, whatever becomes of the body.
         """
         try:
             return await self._request(method, url, body, headers or {})

@@ -11,7 +11,7 @@ from tidings.core.ids import is_uuid
 from tidings.core.logs import get_logger
 from tidings.core.models import Event
 from tidings.core.names import NAME_LIMIT
-from tidings.core.text import is_one_line
+from tidings.core.text import LINE_LIMIT, is_one_line
 from tidings.notifications.intake import Intake
 from tidings.notifications.replayer import Replayer
 from tidings.store.dead_letter_rows import DeadLetter, Kind, Place, Wanted
@@ -20,13 +20,13 @@ from tidings.store.dead_letters import DeadLetters, Inspected
 #: letters that one call replays at most, in one transaction for each kind
 BATCH = 1_000
 
-#: characters that what they are found by may have: those of the names, and a line in the reason
+#: characters that what they are found by may have
 LIMITS = {
     "channel": NAME_LIMIT,
     "workflow": NAME_LIMIT,
     "provider": NAME_LIMIT,
-    "user_id": 255,
-    "reason": 255,
+    "user_id": LINE_LIMIT,
+    "reason": LINE_LIMIT,
 }
 
 #: who replays where nobody says
@@ -249,7 +249,10 @@ def _fault(words: str, limit: int) -> str | None:
 
 
 def _in_words(wanted: Wanted, *, in_doubt: bool) -> str:
-    """What is asked for, without the words looked for in reasons: they may be an address."""
+    """What is asked for, without the words looked for in reasons: they may be an address.
+
+    Users' ids stand in the audit anyway, in the paths of what was asked.
+    """
     asked = {name: value for name, value in asdict(wanted).items() if value is not None}
     given = ["by reason" if name == "reason" else f"{name}={asked[name]}" for name in asked]
     doubt = "those in doubt too" if in_doubt else "none in doubt"

@@ -329,6 +329,41 @@ async def test_a_loop_that_stood_still_is_not_taken_for_a_slow_commit(ledger: Le
     assert await asyncio.gather(*tasks) == ["answer 0", "answer 1"]
 
 
+async def test_after_the_loop_stood_still_a_commit_has_its_time_all_the_same(
+    ledger: Ledger,
+) -> None:
+    group = GroupCommit(ledger.commit, patience=0.5, longest=0.5)
+    tasks = [await hold_up(ledger, group), *submit(group, 1)]
+    await until(lambda: group.waiting == 1)
+
+    time.sleep(0.6)  # noqa: ASYNC251  # standing still is the fault
+    asyncio.get_running_loop().call_later(0.15, ledger.free.set)
+
+    assert await asyncio.gather(*tasks) == ["answer 0", "answer 1"]
+
+
+async def test_a_slow_commit_is_one_though_the_loop_stands_still_again_and_again(
+    ledger: Ledger,
+) -> None:
+    group = GroupCommit(ledger.commit, patience=0.1)
+    first = await hold_up(ledger, group)
+    loop = asyncio.get_running_loop()
+
+    def stand_still() -> None:
+        time.sleep(0.3)
+        if not refused.done():
+            loop.call_soon(stand_still)
+
+    refused = asyncio.create_task(group.submit(1))
+    loop.call_soon(stand_still)
+    with pytest.raises(Unavailable, match="nothing of it is"):
+        await refused
+    ledger.free.set()
+
+    assert await first == "answer 0"
+    assert ledger.committed == [0]
+
+
 @given(items=st.lists(st.integers(-3, 30), max_size=60), limit=st.integers(1, 9))
 def test_whatever_comes_the_good_is_committed_once_in_order(items: list[int], limit: int) -> None:
     ledger, answers = asyncio.run(_commit_all(items, limit))

@@ -3,7 +3,7 @@
 import pytest
 
 from tidings.core.errors import ConfigurationError
-from tidings.core.integrations import IntegrationSpec, parse_integrations
+from tidings.core.integrations import IntegrationSpec, installed_providers, parse_integrations
 
 
 def spec(name: str, provider: str, weight: int | None = None) -> IntegrationSpec:
@@ -49,3 +49,7 @@ def test_what_is_wrong_with_a_list_is_said(text: str, complaint: str) -> None:
         parse_integrations(text)
 
     assert complaint in str(refusal.value)
+
+
+def test_the_providers_of_ours_are_installed() -> None:
+    assert {"console", "http", "in_app", "recording", "smtp"} <= set(installed_providers())
