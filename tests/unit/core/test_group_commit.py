@@ -345,13 +345,13 @@ async def test_after_the_loop_stood_still_a_commit_has_its_time_all_the_same(
 async def test_a_slow_commit_is_one_though_the_loop_stands_still_again_and_again(
     ledger: Ledger,
 ) -> None:
-    group = GroupCommit(ledger.commit, patience=0.1)
+    group = GroupCommit(ledger.commit, patience=0.05)
     first = await hold_up(ledger, group)
-    loop = asyncio.get_running_loop()
+    loop, stalls = asyncio.get_running_loop(), iter(range(10))
 
     def stand_still() -> None:
-        time.sleep(0.3)
-        if not refused.done():
+        time.sleep(0.4)
+        if not refused.done() and next(stalls, None) is not None:
             loop.call_soon(stand_still)
 
     refused = asyncio.create_task(group.submit(1))
@@ -360,6 +360,7 @@ async def test_a_slow_commit_is_one_though_the_loop_stands_still_again_and_again
         await refused
     ledger.free.set()
 
+    assert next(stalls, None) is not None, "only refused once the loop went on"
     assert await first == "answer 0"
     assert ledger.committed == [0]
 
