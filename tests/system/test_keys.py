@@ -1,5 +1,6 @@
 """Keys on both databases: made, checked, used, ended, and never to be read again."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -161,19 +162,36 @@ class RevokingStore(TroubledStore):
     keyring: Keyring
 
     async def run(self, work: Callable[[sa.Connection], Any]) -> Any:
-        if self.down:
+        if self.down | self.hanging:
             self.keyring.forget()
         return await super().run(work)
 
 
-async def test_a_key_revoked_while_the_keys_can_not_be_read_is_refused(
+class SlowStore(TroubledStore):
+    """Takes its time."""
+
+    async def run(self, work: Callable[[sa.Connection], Any]) -> Any:
+        await asyncio.sleep(1.5)
+        return await super().run(work)
+
+
+async def test_a_key_is_known_though_it_takes_long_to_read_the_keys_the_first_time(
     store: Store, keys: KeyService, clock: MovableClock
+) -> None:
+    made, keyring = await admin(keys), Keyring(SlowStore(store), clock=clock)
+
+    assert (await keyring.by_token(made.token)).id == made.key.id
+
+
+@pytest.mark.parametrize("trouble", ["down", "hanging"])
+async def test_a_key_revoked_while_the_keys_can_not_be_read_is_refused(
+    store: Store, keys: KeyService, clock: MovableClock, trouble: str
 ) -> None:
     made, troubled = await admin(keys), RevokingStore(store)
     troubled.keyring = keyring = Keyring(troubled, clock=clock, fresh=0.0)
     await keyring.by_token(made.token)
 
-    troubled.down = frozenset({"run"})
+    setattr(troubled, trouble, frozenset({"run"}))
 
     with pytest.raises(Unavailable):
         await keyring.by_token(made.token)

@@ -22,7 +22,7 @@ _FRESH = 1.0
 #: seconds that a request waits for that, where the keys were read before
 _PATIENCE = 0.5
 #: and where they were not
-_FIRST_PATIENCE = 1.0
+_FIRST_PATIENCE = 3.0
 #: how exactly a key's last use is kept
 _USE = timedelta(minutes=1)
 
@@ -98,9 +98,9 @@ class Keyring:
             async with asyncio.timeout(_PATIENCE):
                 return await self._read()
         except (Unavailable, TimeoutError) as error:
-            ring = self._ring  # None where a key changed meanwhile: the old ones prove nothing then
-            if ring is None:
-                raise
+            ring = self._ring
+            if ring is None:  # a key changed meanwhile: the old ones prove nothing
+                return await self._first.result()
             self._quiet_log.warning(
                 "keys can't be read again; those known go on", reason=str(error)
             )

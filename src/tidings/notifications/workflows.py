@@ -26,7 +26,7 @@ _log = get_logger("workflows")
 #: seconds after which a process asks whether another one changed the workflows, and for how long
 _FRESH, _PATIENCE = 5.0, 0.5
 #: seconds that a request waits for them where none were read before
-_FIRST_PATIENCE = 1.0
+_FIRST_PATIENCE = 3.0
 
 
 class WorkflowService:
