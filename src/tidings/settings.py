@@ -27,6 +27,7 @@ _FIXES: Mapping[str, str] = {
     "port": "use a free port from 1 to 65535; 0 lets the system choose",
     "backlog_limit": "use a number of rows, such as 1000000",
     "retention_days": "use a number of days from 8 to 36500, such as 90, or off for ever",
+    "long_retention_days": "use a number of days from 8 to 36500, such as 730, or off for ever",
     "register_rate": "use a form like 60/minute, or off for no limit",
     "templates": "name a folder that exists, with <key>/email.txt in it",
     "email_provider": "use smtp, or a list like smtp, http or east=smtp*80, west=smtp*20",
@@ -52,6 +53,10 @@ def _none_if_off(value: object) -> object:
 
 Names = Annotated[tuple[str, ...], NoDecode, pydantic.BeforeValidator(_names)]
 Seconds = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
+#: None: for ever
+Days = Annotated[
+    int | None, pydantic.Field(ge=8, le=36_500), pydantic.BeforeValidator(_none_if_off)
+]
 
 
 class Settings(BaseSettings):
@@ -90,9 +95,9 @@ class Settings(BaseSettings):
     #: rows that may wait to be planned or sent; above it nothing new is accepted
     backlog_limit: Annotated[int, pydantic.Field(ge=1)] = 1_000_000
     #: how long finished events are kept, with all they led to; off: for ever
-    retention_days: Annotated[
-        int | None, pydantic.Field(ge=8, le=36_500), pydantic.BeforeValidator(_none_if_off)
-    ] = 90
+    retention_days: Days = 90
+    #: how long dead letters, feeds, figures and the audit are kept: never shorter; off: for ever
+    long_retention_days: Days = 730
     log_format: LogFormat = "auto"
     log_level: Annotated[str, pydantic.Field(pattern="^(?i:debug|info|warning|error)$")] = "info"
     #: how long a worker sleeps when no bell rings

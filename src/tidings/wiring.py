@@ -132,7 +132,9 @@ def _pick(
         metrics=metrics,
         store=store,
         backlog=backlog,
-        retention=Retention(store, days=settings.retention_days),
+        retention=Retention(
+            store, days=settings.retention_days, long_days=settings.long_retention_days
+        ),
         bus=bus,
         shared=shared,
         users=users,

@@ -35,8 +35,7 @@ def make_release(folder: Path) -> Path:
     home = folder / "tidings/store/migrations"
     (home / "versions" / f"{REVISION}_later.py").write_text(_MIGRATION)
     known = home / "migrate.py"
-    line = f"REVISIONS = ({', '.join(repr(one) for one in REVISIONS)})".replace("'", '"')
     text = known.read_text()
-    assert line in text, "the line that names the revisions has changed"
-    known.write_text(text.replace(line, line.replace(")", f', "{REVISION}")')))
+    line = next(line for line in text.splitlines() if line.startswith("REVISIONS = "))
+    known.write_text(text.replace(line, f'{line} + ("{REVISION}",)'))
     return folder

@@ -137,12 +137,19 @@ def test_the_options_of_an_unlisted_name_are_refused(monkeypatch: pytest.MonkeyP
         read_settings(providers=("smtp",))
 
 
-@pytest.mark.parametrize(
-    ("value", "kept"), [("off", None), ("30", 30), ("36500", 36_500), ("", 90)]
-)
-def test_what_is_finished_is_kept_for_a_time_or_for_ever(
-    monkeypatch: pytest.MonkeyPatch, value: str, kept: int | None
+@pytest.mark.parametrize("name", ["retention_days", "long_retention_days"])
+@pytest.mark.parametrize(("value", "kept"), [("off", None), ("30", 30), ("36500", 36_500)])
+def test_rows_are_kept_for_a_time_or_for_ever(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, kept: int | None
 ) -> None:
-    monkeypatch.setenv("TIDINGS_RETENTION_DAYS", value)
+    monkeypatch.setenv(f"TIDINGS_{name.upper()}", value)
 
-    assert read_settings().retention_days == kept
+    assert getattr(read_settings(), name) == kept
+
+
+def test_what_is_finished_is_kept_for_three_months_and_what_is_looked_back_on_for_two_years() -> (
+    None
+):
+    settings = read_settings()
+
+    assert (settings.retention_days, settings.long_retention_days) == (90, 730)

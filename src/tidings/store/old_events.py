@@ -1,4 +1,4 @@
-"""Finished events: which of them are old, and how one goes with all it led to."""
+"""Events that came to their ends: which of them are old, and how one goes with all it led to."""
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,14 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tidings.core.models import DeliveryState, EventState, NotificationState
+from tidings.core.models import DEAD, DeliveryState, EventState, NotificationState
 from tidings.store.backlog import pin
 from tidings.store.schema import attempts, deliveries, events, notifications
 
 _Row = sa.Row[*tuple[Any, ...]]
 
 _FINISHED = (EventState.PLANNED, EventState.CANCELLED)
-#: dead letters are not among them
 _ENDED = (
     DeliveryState.SENT,
     DeliveryState.DELIVERED,
@@ -22,15 +21,35 @@ _ENDED = (
     DeliveryState.EXPIRED,
     DeliveryState.CANCELLED,
 )
-_OPEN_RUNS = (NotificationState.WAITING, NotificationState.FAILED)
 
-#: ids are listed, not sub-selected, so that every statement is led by an index
-_RUNS = sa.select(
-    notifications.c.id, notifications.c.event_id, notifications.c.state, notifications.c.once
+#: ids are listed, not sub-selected, so that every statement is led by an index; rows are locked in
+#: the order of ids, for the dead may be replayed meanwhile; as text, which no index is tempting for
+_RUNS = (
+    sa.select(
+        notifications.c.id,
+        notifications.c.event_id,
+        notifications.c.state,
+        notifications.c.once,
+        notifications.c.created_at,
+        notifications.c.decisions,
+    )
+    .order_by(sa.cast(notifications.c.id, sa.Text))
+    .with_for_update()
 )
-_SENT = sa.select(
-    deliveries.c.id, deliveries.c.event_id, deliveries.c.state, deliveries.c.updated_at
+_SENT = (
+    sa.select(deliveries.c.id, deliveries.c.event_id, deliveries.c.state, deliveries.c.updated_at)
+    .order_by(sa.cast(deliveries.c.id, sa.Text))
+    .with_for_update()
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is older than these moments goes."""
+
+    finished: datetime
+    #: dead letters, by when they came to nothing
+    dead: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,25 +70,25 @@ class Swept:
     last: Place | None
 
 
-def sweep(connection: sa.Connection, *, before: datetime, after: Place | None, limit: int) -> Swept:
-    """Look at so many old events and take away the finished ones, with all they led to.
+def sweep(connection: sa.Connection, terms: Terms, *, after: Place | None, limit: int) -> Swept:
+    """Look at so many old events and take away what is over, with all it led to.
 
     What ran `once` stays, or its user would be told once more.
     """
-    old = connection.execute(_old(before, after).limit(limit)).all()
-    removed = _take_away(connection, [row.id for row in old], before)
+    old = connection.execute(_old(terms.finished, after).limit(limit)).all()
+    removed = _take_away(connection, [row.id for row in old], terms)
     last = Place(at=old[-1].accepted_at, id=old[-1].id) if old else after
     return Swept(looked_at=len(old), removed=removed, last=last)
 
 
-def _take_away(connection: sa.Connection, ids: Sequence[str], before: datetime) -> int:
+def _take_away(connection: sa.Connection, ids: Sequence[str], terms: Terms) -> int:
     pin(connection)
-    planned = connection.scalars(_planned(ids)).all()
+    planned = connection.scalars(_planned(ids, terms)).all()
     runs = connection.execute(_RUNS.where(notifications.c.event_id.in_(planned))).all()
     ours = deliveries.c.notification_id.in_([run.id for run in runs])
     sent = connection.execute(_SENT.where(ours)).all()
-    stay = {run.event_id for run in runs if run.state in _OPEN_RUNS}
-    stay |= {each.event_id for each in sent if not _is_over(each, before)}
+    stay = {run.event_id for run in runs if not _is_done(run, terms)}
+    stay |= {each.event_id for each in sent if not _is_over(each, terms)}
     over = [each for each in planned if each not in stay]
     # notifications before deliveries, as everybody locks them
     _delete(connection, notifications.c.id, _of_others(filter(_is_forgotten, runs), stay))
@@ -87,18 +106,34 @@ def _old(before: datetime, after: Place | None) -> sa.Select[Any]:
     return query.where(at >= after.at, (at > after.at) | (event_id > after.id))
 
 
-def _planned(ids: Sequence[str]) -> sa.Select[Any]:
+def _planned(ids: Sequence[str], terms: Terms) -> sa.Select[Any]:
     """Those among them that no planner has to do with, without what another process has."""
-    ours = events.c.id.in_(ids) & events.c.state.in_(_FINISHED)
+    given_up = (events.c.state == EventState.FAILED) & (events.c.accepted_at < terms.dead)
+    ours = events.c.id.in_(ids) & (events.c.state.in_(_FINISHED) | given_up)
     return sa.select(events.c.id).where(ours).with_for_update(skip_locked=True)
+
+
+def _is_done(run: _Row, terms: Terms) -> bool:
+    """Whether nothing is to come of it; a replay of one that failed is among its decisions.
+
+    One that failed though it may run only `once` stays whole: it could not come again.
+    """
+    if run.state != NotificationState.FAILED:
+        return bool(run.state != NotificationState.WAITING)
+    if run.once:
+        return False
+    lately = [datetime.fromisoformat(each["at"]) for each in run.decisions[-1:]]
+    return bool(max(run.created_at, *lately) < terms.dead)
+
+
+def _is_over(delivery: _Row, terms: Terms) -> bool:
+    if delivery.state in DEAD:
+        return bool(delivery.updated_at < terms.dead)
+    return bool(delivery.state in _ENDED and delivery.updated_at < terms.finished)
 
 
 def _is_forgotten(run: _Row) -> bool:
     return not run.once or run.state == NotificationState.SKIPPED
-
-
-def _is_over(delivery: _Row, before: datetime) -> bool:
-    return delivery.state in _ENDED and delivery.updated_at < before
 
 
 def _of_others(rows: Iterable[_Row], stay: Container[str]) -> list[str]:

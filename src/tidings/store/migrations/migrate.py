@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from tidings.core.errors import ConfigurationError
 from tidings.store.schema import installation
 
-#: every revision this program knows, oldest first; a new migration adds its own here
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+#: every revision this program knows, "0001" first; a new migration raises the last number
+REVISIONS = tuple(f"{number:04}" for number in range(1, 11 + 1))
 
 #: the oldest of them whose programs can go on working on the newest schema: raised only by a
 #: migration that takes away what they use

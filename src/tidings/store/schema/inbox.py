@@ -29,3 +29,5 @@ sa.Index(
     sqlite_where=feed.c.read_at.is_(None) & feed.c.archived_at.is_(None),
     postgresql_where=feed.c.read_at.is_(None) & feed.c.archived_at.is_(None),
 )
+#: finds what is old enough to go
+sa.Index("feed_created", feed.c.created_at)

@@ -29,3 +29,5 @@ audit = sa.Table(
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("status", sa.Integer),
 )
+#: finds what is old enough to go
+sa.Index("audit_at", audit.c.at)

@@ -10,6 +10,7 @@ from tidings.testing.store_contract.durability import DurabilityContract
 from tidings.testing.store_contract.expire import ExpireContract
 from tidings.testing.store_contract.failing_plans import FailingPlanContract
 from tidings.testing.store_contract.idempotency import IdempotencyContract
+from tidings.testing.store_contract.long_retention import LongRetentionContract
 from tidings.testing.store_contract.migrations import MigrationContract
 from tidings.testing.store_contract.once import OnceContract
 from tidings.testing.store_contract.outbox import OutboxContract
@@ -51,6 +52,7 @@ class StoreContract(
     DurabilityContract,
     MigrationContract,
     OutboxContract,
+    LongRetentionContract,
     RetentionContract,
     DeadLetterContract,
     PauseContract,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -217,8 +218,8 @@ async def settle_all(store: Store) -> None:
     await store.settle([await sent(store, each) for each in await claim(store)])
 
 
-async def put_into(store: Store, table: sa.Table, event: Event, state: str) -> None:
+async def put_into(store: Store, table: sa.Table, event: Event, state: str, **changes: Any) -> None:
     """Bring the event's row of a table into a state."""
     column = table.c.id if table is schema.events else table.c.event_id
-    statement = sa.update(table).where(column == event.key).values(state=state)
+    statement = sa.update(table).where(column == event.key).values(state=state, **changes)
     await store.run(lambda connection: connection.execute(statement) is None)
