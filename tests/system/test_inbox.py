@@ -15,7 +15,7 @@ from tidings.core.ports import Store
 from tidings.inbox.items import Counts, FeedItem, FeedPage, Mark, Status
 from tidings.inbox.service import InboxService
 from tidings.store.postgres import PostgresStore
-from tidings.testing.clock import MovableClock
+from tidings.testing.clock import MovableClock, StoppedClock
 from tidings.users.service import UserService
 
 #: in the order of nothing, as the ids of messages are
@@ -118,17 +118,11 @@ async def test_pages_follow_one_another_and_count_the_whole_feed(four: InboxServ
     assert first.counts == second.counts == Counts(unseen=4, unread=4)
 
 
-class StoppedClock(MovableClock):
-    """It is always the same moment."""
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
-
-
 async def test_items_of_one_moment_are_each_shown_once(store: Store) -> None:
-    users = UserService(store, StoppedClock())
+    clock = StoppedClock()
+    users = UserService(store, clock)
     await users.put("ann")
-    inbox = InboxService(store, clock=StoppedClock(), users=users)
+    inbox = InboxService(store, clock=clock, users=users)
     for _ in range(50):
         await inbox.add(message(str(uuid.uuid4())))
 

@@ -1,4 +1,4 @@
-"""A clock that tests move by hand."""
+"""Clocks that tests move by hand."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,3 +23,15 @@ class MovableClock:
     ) -> None:
         """Move on by so much, and run on from there."""
         self._shift += timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+class StoppedClock(MovableClock):
+    """Stands still but for what a test moves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._since = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """The moment it was made, and as much later as a test says."""
+        return self._since + self.shift

@@ -8,14 +8,14 @@ from tidings.core.quiet_log import QuietLog
 from tidings.delivery.gate.gate import Gate
 from tidings.delivery.gate.state import Terms
 from tidings.memory_bus.shared_state import MemorySharedState
-from tidings.testing.clock import MovableClock
+from tidings.testing.clock import StoppedClock
 
 
 class Workers:
     """Makes gates to one integration, one for each worker."""
 
     def __init__(self, limits: Limits = UNLIMITED) -> None:
-        self.clock = MovableClock()
+        self.clock = StoppedClock()
         #: of all workers that bring none of their own
         self.shared = MemorySharedState(clock=self.clock)
         self.metrics = Metrics()
