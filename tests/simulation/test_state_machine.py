@@ -24,13 +24,13 @@ from tidings import Email, Retry, Workflow
 from tidings.core.errors import DeliveryError, OutcomeUnknown, PermanentError, TransientError
 from tidings.core.models import Message, Receipt
 from tidings.core.ports import Store
-from tidings.core.work import ClaimRequest
 from tidings.store import schema
 from tidings.store.dead_letter_rows import Kind
 from tidings.store.dead_letters import DeadLetters
 from tidings.store.postgres import PostgresStore
 from tidings.store.sqlite import SqliteStore
 from tidings.testing.clock import MovableClock
+from tidings.testing.store_contract.given import a_request
 from tidings.users.people import Preference
 
 Result = TypeVar("Result")
@@ -165,7 +165,7 @@ class Engine(RuleBasedStateMachine):
     async def _claim(self, limit: int) -> list[str]:
         """The marks of what a claim touched, what it brought to an end included."""
         result = await self.office.store.claim(
-            ClaimRequest(channel="email", providers=("test",), limit=limit, lease=LEASE * MINUTE)
+            a_request(providers=("test",), limit=limit, lease=LEASE * MINUTE)
         )
         touched = [*result.taken, *(outcome.claimed for outcome in result.ended)]
         return [str(claimed.event.data["mark"]) for claimed in touched]

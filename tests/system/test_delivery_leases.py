@@ -96,7 +96,7 @@ async def test_what_was_claimed_too_slowly_is_given_back_and_not_called(
     assert any("the lease was over" in line["event"] for line in lines)
 
 
-async def test_a_claim_that_a_fault_of_ours_broke_off_is_left_to_its_lease(
+async def test_a_claim_that_a_fault_of_ours_broke_off_is_given_back_and_is_no_death(
     office: PostOffice, store: TroubledStore
 ) -> None:
     await office.plan_welcomes()
@@ -118,7 +118,9 @@ async def test_a_claim_that_a_fault_of_ours_broke_off_is_left_to_its_lease(
         shared.is_broken = False
         await until(lambda: _all_sent(office))
 
-    assert [each["epoch"] for each in await office.rows(schema.attempts)] == [1, 2]
+    delivery = await office.delivery()
+    assert (delivery["lapses"], delivery["doubt"], len(office.provider.messages)) == (0, False, 1)
+    assert [each["outcome"] for each in await office.rows(schema.attempts)] == ["sent"]
 
 
 async def test_a_no_that_was_confirmed_while_the_database_was_slow_to_answer_is_heeded(

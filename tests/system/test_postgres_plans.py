@@ -15,6 +15,7 @@ from tidings.store.postgres.accept import KNOWN, WRITE
 from tidings.store.postgres.claim import CLAIM
 from tidings.store.postgres.connections import hot_pool
 from tidings.store.postgres.expire import EXPIRE
+from tidings.store.postgres.give_back import GIVE_BACK
 from tidings.store.postgres.plan import DUE as DUE_EVENTS
 from tidings.store.postgres.plan import FINISH as FINISH_PLANNING
 from tidings.store.postgres.plan import PUT_OFF as PUT_OFF_EVENTS
@@ -71,7 +72,8 @@ UPDATE deliveries SET lane = 'critical', due_at = now() WHERE id = md5('d{WAITIN
 """
 GROW_LATER = GROW.replace("now() - make_interval(secs => n % 5000)", "now() + interval '1 day'")
 
-_NO_SHIFT = "'0'::interval"
+_NO_SHIFT, _LEASE = "'0'::interval", "'10 s'::interval"
+_CLAIM_ID = uuid.UUID(int=1)
 _SMTP = "'{smtp}'::text[]"
 _LANES = "'{critical,normal,bulk}'::text[]"
 
@@ -114,8 +116,13 @@ PUT_OFF = [each("1", "smallint"), each("'broken'", "text"), each("60", "float8")
 STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
     "claim": (
         CLAIM,
-        [_NO_SHIFT, "'email'", str(BATCH), "'10 s'::interval", _SMTP, _LANES, _SMTP],
+        [_NO_SHIFT, "'email'", str(BATCH), _LEASE, _SMTP, _LANES, _SMTP, f"'{_CLAIM_ID}'"],
         "deliveries_due",
+    ),
+    "give_back": (
+        GIVE_BACK,
+        [_NO_SHIFT, f"'{{{_CLAIM_ID}}}'::uuid[]", "'{}'::uuid[]"],
+        "deliveries_sending",
     ),
     "expire": (EXPIRE, [_NO_SHIFT, "'email'", str(BATCH)], "deliveries_expiry"),
     "take_back": (
@@ -128,7 +135,7 @@ STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
     "reread": (REREAD, [ids("d"), each("1", "integer")], "deliveries_pkey"),
     "beat": (
         BEAT,
-        [_NO_SHIFT, "'10 s'::interval", ids("d"), each("1", "integer")],
+        [_NO_SHIFT, _LEASE, ids("d"), each("1", "integer")],
         "deliveries_pkey",
     ),
     "settle": (
@@ -283,7 +290,9 @@ async def test_a_critical_row_behind_a_backlog_of_bulk_comes_first(session: "Con
     lanes = ["critical", "normal", "bulk"]
     lease = timedelta(seconds=10)
     smtp = ["smtp"]
-    claimed = await session.fetch(CLAIM, timedelta(), "email", 10, lease, smtp, lanes, smtp)
+    claimed = await session.fetch(
+        CLAIM, timedelta(), "email", 10, lease, smtp, lanes, smtp, _CLAIM_ID
+    )
 
     assert found == {}
     assert [sorted(row["lane"] for row in rows) for rows in due] == [

@@ -9,9 +9,9 @@ from tests.system.silence import BUSY, NO_ANSWER, Asked, Scripted, Silent, once_
 from tidings.channels.recording import RecordingProvider
 from tidings.core.integrations import Integration
 from tidings.core.models import Receipt
-from tidings.core.work import ClaimRequest
 from tidings.store.dead_letter_rows import Kind
 from tidings.store.dead_letters import DeadLetters
+from tidings.testing.store_contract.given import a_request
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def test_what_a_person_decided_is_over_with_the_death_of_a_worker(
     provider = Scripted(NO_ANSWER, BUSY)
     await held_and_replayed(office, provider)
     await work_later(office, provider, times=1)
-    request = ClaimRequest(channel="email", providers=("test",), limit=1, lease=10)
+    request = a_request(providers=("test",), limit=1)
     await office.store.claim(request)
     office.clock.advance(seconds=11)
 

@@ -214,6 +214,14 @@ class Store(Protocol):
         """
         ...
 
+    async def give_back(self, claims: Collection[str], *, spared: Sequence[str] = ()) -> int:
+        """Make due again what the claims of these ids took; how many it was.
+
+        For answers that were lost: nobody was called, so it is no death and leaves no doubt. The
+        deliveries `spared` are in hand all the same.
+        """
+        ...
+
     async def sweep(self, channel: str, *, limit: int, spared: Sequence[str] = ()) -> Swept:
         """Up to `limit` of each: end what is of no use any more, take back what dead workers left.
 

@@ -190,6 +190,8 @@ class PlanResult:
 class ClaimRequest:
     """What a worker can start at once."""
 
+    #: a UUID: by it, what was taken is given back where the answer is lost
+    id: str
     channel: str
     #: the integrations that may be called now, the one that is to be called first
     providers: tuple[str, ...]

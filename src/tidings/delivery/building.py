@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tidings.core.clock import Clock
+from tidings.core.ids import Ids
 from tidings.core.integrations import Integration
 from tidings.core.metrics import Metrics
 from tidings.core.models import Lane
@@ -49,6 +50,7 @@ class Workshop:
     news: News
     metrics: Metrics
     clock: Clock
+    ids: Ids
     quiet_log: QuietLog
     pace: Pace
     pauses: Pauses
@@ -168,6 +170,7 @@ class Workshop:
             routes=routes,
             hold=self.hold,
             news=self.news,
+            ids=self.ids,
             lease_seconds=self.pace.lease_seconds,
         )
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
+from tidings.core.ids import Ids
 from tidings.core.models import Lane
 from tidings.core.work import Claimed, ClaimRequest
 from tidings.delivery.gate.gate import Gate
 from tidings.delivery.gate.routes import Leave, Routes
 from tidings.delivery.hold import Hold
 from tidings.delivery.news import News
-from tidings.delivery.trips import Trip
+from tidings.delivery.trips import Trip, end
 
 #: seconds after which what has no leave is looked at again, at the soonest
 _SOON = 0.1
@@ -38,12 +39,20 @@ class Claims:
     """Never claims what could not be called at once, so that it stays free for others."""
 
     def __init__(
-        self, *, channel: str, routes: Routes, hold: Hold, news: News, lease_seconds: float
+        self,
+        *,
+        channel: str,
+        routes: Routes,
+        hold: Hold,
+        news: News,
+        ids: Ids,
+        lease_seconds: float,
     ) -> None:
         self._channel = channel
         self._routes = routes
         self._hold = hold
         self._news = news
+        self._ids = ids
         self._lease_seconds = lease_seconds
 
     async def take(self, room: int, *, lanes: tuple[Lane, ...], reserved: bool) -> Taken:
@@ -52,31 +61,37 @@ class Claims:
         if leave is None:
             return Taken(wait=self._routes.wait(reserved=reserved))
         asked, limit, used = _now(), leave.count, 0
+        request = self._request(leave, lanes)
         try:
-            claimed = await self._claimed(leave, lanes)
+            claimed = await self._claimed(request)
             if leave.gate.has_lapsed(leave.term, _now() - asked):
                 leave.gate.spoilt(leave.count, leave.term)
                 leave = replace(leave, count=0)  # `_trips` asks anew
-            trips = await self._all_trips(claimed, leave)
+            trips = await self._all_trips(claimed, leave, request)
             used = sum(trip.gate is leave.gate for trip in trips) if leave.count else 0
         finally:
             leave.gate.unused(leave.count - used, leave.term)
         return Taken(trips=trips, is_full=len(claimed) >= limit)
 
-    async def _all_trips(self, claimed: Sequence[Claimed], leave: Leave) -> Sequence[Trip]:
-        """Where they have none for a fault of ours, their leases must run out."""
+    async def _all_trips(
+        self, claimed: Sequence[Claimed], leave: Leave, request: ClaimRequest
+    ) -> Sequence[Trip]:
+        """Where they have none, for a fault of ours or since we stop, they are given back."""
         trips: list[Trip] = []
         try:
             for group in _by_provider(claimed):
                 trips += await self._trips(group, leave)
         except BaseException:
-            for each in claimed:
-                self._hold.let_go(each)
+            self._hold.disown(request.id, claimed)
+            for trip in trips:
+                if trip.gate is not leave.gate or not leave.count:
+                    end(trip, called=False)
             raise
         return trips
 
-    async def _claimed(self, leave: Leave, lanes: tuple[Lane, ...]) -> Sequence[Claimed]:
-        request = ClaimRequest(
+    def _request(self, leave: Leave, lanes: tuple[Lane, ...]) -> ClaimRequest:
+        return ClaimRequest(
+            id=self._ids.new(),
             channel=self._channel,
             providers=(leave.gate.name, *leave.others),
             limit=leave.count,
@@ -85,6 +100,8 @@ class Claims:
             # nothing critical for a trial, as long as there is something else
             lanes=lanes[::-1] if leave.is_trial else lanes,
         )
+
+    async def _claimed(self, request: ClaimRequest) -> Sequence[Claimed]:
         result = await self._hold.claim(request)
         self._news.tell_ended(result.ended)
         return result.taken

@@ -10,6 +10,7 @@ from tidings.core.group_commit import GroupCommit
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Swept
+from tidings.delivery.lost_claims import LostClaims
 
 #: seconds for which what was read with the claim is as good as read now
 _FRESH_SECONDS = 0.05
@@ -45,6 +46,7 @@ class Hold:
         self._quiet_log = quiet_log
         self._held: dict[str, _Held] = {}
         self._readings = GroupCommit[Claimed, Claimed | None](store.reread, breath=_BREATH)
+        self._lost = LostClaims(store)
         self._outage = False
         #: until then the others may hold what is theirs, on the loop's clock
         self._patient_until = 0.0
@@ -55,8 +57,9 @@ class Hold:
         Raises Unavailable.
         """
         await self._outlast()
+        await self._lost.give_back_new(spared=tuple(self._held))
         asked = _now()
-        with self._watchful():
+        with self._watchful(), self._lost.noting(request):
             result = await self._store.claim(request)
         taken = [claimed for claimed in result.taken if claimed.id not in self._held]
         for claimed in result.taken:
@@ -107,12 +110,27 @@ class Hold:
         """It is settled, or left to its lease."""
         self._held.pop(claimed.id, None)
 
+    def disown(self, claim_id: str, claimed: Sequence[Claimed]) -> None:
+        """Nobody is called for what a claim took: it is given back."""
+        for each in claimed:
+            self.let_go(each)
+        self._lost.note(claim_id, until=_now() + self._lease_seconds)
+
+    async def given_back(self, seconds: float) -> None:
+        """Give back, but not for long, what is not in hand though it was claimed."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._lost.give_back(spared=tuple(self._held))
+        except (Unavailable, TimeoutError) as error:  # then its lease decides
+            self._quiet_log.warning("what was claimed was not given back", reason=str(error))
+
     async def keep(self) -> None:
         """Beat for ever."""
         while True:
             await asyncio.sleep(self._beat_seconds)
             try:
                 await self._beat()
+                await self._lost.give_back(spared=tuple(self._held))
             except Exception as error:  # the next beat, or the lease, decides
                 self._quiet_log.warning("what is in hand could not be held", reason=str(error))
 

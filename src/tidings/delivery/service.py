@@ -90,6 +90,7 @@ class DeliveryService:
             news=self._news,
             metrics=metrics,
             clock=clock,
+            ids=ids,
             quiet_log=self._quiet_log,
             pace=pace,
             pauses=self._pauses,
@@ -205,7 +206,7 @@ class DeliveryService:
                 self._quiet_log.warning("what no claim comes for can't be swept", reason=str(error))
 
     async def _claim_until(self, stopping: asyncio.Event, channels: Sequence[Channel]) -> None:
-        """A claim that hangs then is broken off; what it took all the same is left to its lease."""
+        """A claim that hangs then is broken off; what it took all the same is given back."""
         async with asyncio.TaskGroup() as group:
             loops = [group.create_task(channel.run(stopping)) for channel in channels]
             await stopping.wait()
@@ -218,5 +219,7 @@ class DeliveryService:
     async def _drain(self, channels: Sequence[Channel], seconds: float) -> None:
         await asyncio.gather(*[channel.drain(seconds) for channel in channels])
         await asyncio.gather(
-            self._pauses.saved(_NEWS_SECONDS), self._bus_news.published(_NEWS_SECONDS)
+            self._hold.given_back(_NEWS_SECONDS),
+            self._pauses.saved(_NEWS_SECONDS),
+            self._bus_news.published(_NEWS_SECONDS),
         )

@@ -12,7 +12,7 @@ from tidings.core.errors import ConfigurationError
 from tidings.store.schema import installation
 
 #: every revision this program knows, "0001" first; a new migration raises the last number
-REVISIONS = tuple(f"{number:04}" for number in range(1, 11 + 1))
+REVISIONS = tuple(f"{number:04}" for number in range(1, 12 + 1))
 
 #: the oldest of them whose programs can go on working on the newest schema: raised only by a
 #: migration that takes away what they use

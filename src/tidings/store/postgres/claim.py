@@ -99,6 +99,7 @@ changed AS (
                           ELSE deliveries.claimed_at END,
         due_at = CASE WHEN ending IS NULL
                       THEN clock_timestamp() + $1::interval + $4::interval END,
+        claim_id = $8,
         {CHANGES}
     FROM chosen
     WHERE deliveries.id = chosen.id
@@ -125,6 +126,7 @@ async def claim(connection: "Connection", shift: timedelta, request: ClaimReques
         list(request.providers),
         [str(lane) for lane in request.lanes],
         list(request.set_up),
+        request.id,
     )
     return ClaimResult(
         taken=[claimed_of(row) for row in rows if row["ending"] is None],

@@ -27,6 +27,7 @@ from tidings.store.postgres.accept import accept
 from tidings.store.postgres.claim import claim
 from tidings.store.postgres.database import Database
 from tidings.store.postgres.figures import fold
+from tidings.store.postgres.give_back import give_back
 from tidings.store.postgres.one_by_one import plan_with
 from tidings.store.postgres.plan import plan
 from tidings.store.postgres.reread import reread
@@ -96,6 +97,11 @@ class PostgresStore:
         """Take due deliveries, lane after lane; epochs rise by one."""
         shift = self._clock.shift
         return await self._database.use(lambda to: claim(to, shift, request))
+
+    async def give_back(self, claims: Collection[str], *, spared: Sequence[str] = ()) -> int:
+        """Make due again what the claims of these ids took."""
+        shift = self._clock.shift
+        return await self._database.use(lambda to: give_back(to, shift, claims, spared))
 
     async def sweep(self, channel: str, *, limit: int, spared: Sequence[str] = ()) -> Swept:
         """End what is of no use any more, and take back what dead workers left."""

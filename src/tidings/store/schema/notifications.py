@@ -155,6 +155,8 @@ deliveries = sa.Table(
     sa.Column("lapses", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("due_at", UtcDateTime),
     sa.Column("claimed_at", UtcDateTime),
+    #: the claim that took it last, see core.work.ClaimRequest
+    sa.Column("claim_id", Id),
     #: the one called last, or about to be called
     sa.Column("provider", sa.Text),
     sa.Column("provider_id", sa.Text),

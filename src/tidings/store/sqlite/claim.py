@@ -57,7 +57,8 @@ ON CONFLICT DO NOTHING
 CLAIM = """
 UPDATE deliveries
 SET state = 'sending', epoch = epoch + 1, due_at = :lease_end, claimed_at = :now,
-    updated_at = :now, lapses = item.value->>1, doubt = item.value->>2, provider = item.value->>3
+    updated_at = :now, lapses = item.value->>1, doubt = item.value->>2, provider = item.value->>3,
+    claim_id = :claim
 FROM json_each(:rows) AS item
 WHERE deliveries.id = item.value->>0
 """
@@ -86,7 +87,7 @@ def claim(
     over = [row for row in rows if ending(row)]
     note_lapses(connection, [*taken, *over])
     chosen = [_provider(row, request) for row in taken]
-    _take(connection, now, now + lease, taken, chosen)
+    _take(connection, now, now + lease, taken, chosen, request.id)
     claimed = read_claimed(connection, taken, chosen, epochs=1)
     return ClaimResult(taken=claimed, ended=end(connection, now, over))
 
@@ -147,12 +148,14 @@ def _take(
     lease_end: int,
     rows: Sequence[sqlite3.Row],
     providers: Sequence[str],
+    claim_id: str,
 ) -> None:
     changes = [
         [row["id"], row["lapses"], row["doubt"], provider]
         for row, provider in zip(rows, providers, strict=True)
     ]
-    connection.execute(CLAIM, {"rows": batch(changes), "now": now, "lease_end": lease_end})
+    values = {"rows": batch(changes), "now": now, "lease_end": lease_end, "claim": claim_id}
+    connection.execute(CLAIM, values)
 
 
 def end(connection: sqlite3.Connection, now: int, rows: Sequence[sqlite3.Row]) -> list[Outcome]:

@@ -30,6 +30,7 @@ from tidings.store.sqlite.accept import accept
 from tidings.store.sqlite.claim import claim
 from tidings.store.sqlite.database import Database
 from tidings.store.sqlite.figures import fold
+from tidings.store.sqlite.give_back import give_back
 from tidings.store.sqlite.plan import plan
 from tidings.store.sqlite.reread import reread
 from tidings.store.sqlite.resume import resume
@@ -90,6 +91,10 @@ class SqliteStore:
         """Take due deliveries, lane after lane; epochs rise by one."""
         held = _microseconds(request.lease)
         return await self._transact(lambda to, now: claim(to, now, held, request))
+
+    async def give_back(self, claims: Collection[str], *, spared: Sequence[str] = ()) -> int:
+        """Make due again what the claims of these ids took."""
+        return await self._transact(lambda to, now: give_back(to, now, claims, spared))
 
     async def sweep(self, channel: str, *, limit: int, spared: Sequence[str] = ()) -> Swept:
         """End what is of no use any more, and take back what dead workers left."""

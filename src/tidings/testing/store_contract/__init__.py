@@ -24,6 +24,7 @@ _TOPICS = (
     "durability",
     "expire",
     "failing_plans",
+    "give_back",
     "idempotency",
     "long_retention",
     "migrations",

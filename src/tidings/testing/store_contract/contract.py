@@ -9,6 +9,7 @@ from tidings.testing.store_contract.dead_letters import DeadLetterContract
 from tidings.testing.store_contract.durability import DurabilityContract
 from tidings.testing.store_contract.expire import ExpireContract
 from tidings.testing.store_contract.failing_plans import FailingPlanContract
+from tidings.testing.store_contract.give_back import GiveBackContract
 from tidings.testing.store_contract.idempotency import IdempotencyContract
 from tidings.testing.store_contract.long_retention import LongRetentionContract
 from tidings.testing.store_contract.migrations import MigrationContract
@@ -39,6 +40,7 @@ class StoreContract(
     RouteContract,
     ExpireContract,
     TakeBackContract,
+    GiveBackContract,
     SettleContract,
     RereadContract,
     CalledOffContract,

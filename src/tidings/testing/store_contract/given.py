@@ -180,6 +180,7 @@ async def add_delivery(store: Store, user_id: str = "ada", **changes: Any) -> Ev
 def a_request(**changes: Any) -> ClaimRequest:
     """A wish for up to 100 due e-mails, otherwise as `changes` say."""
     values: dict[str, Any] = {
+        "id": Ids().new(),
         "channel": "email",
         "providers": (PROVIDER,),
         "limit": 100,
