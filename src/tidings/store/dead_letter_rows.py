@@ -77,11 +77,6 @@ class Wanted:
     until: datetime | None = None
     in_doubt: bool | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it leaves everything open."""
-        return self == Wanted()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:

@@ -25,8 +25,6 @@ CALLED_OFF = "It was called off while a call was under way, so there is no other
 #: seconds for which a delivery avoids the integrations at which it failed, if there is another
 AVOIDS_SECONDS = 60
 
-#: the rules by which a claim or a settlement brings a delivery to its end
-
 #: outcomes that say whether there is doubt, and not that the message does no harm
 _OF_DOUBT = frozenset({AttemptOutcome.UNKNOWN, AttemptOutcome.ABSENT})
 
