@@ -45,6 +45,22 @@ def locked_due(
     """
 
 
+def putting_off(table: str) -> str:
+    """The UPDATE of rows whose planning failed: due later, or failed where no time is given.
+
+    Takes the shift, and ids, tries, reasons and seconds.
+    """
+    return f"""
+UPDATE {table}
+SET tries = item.tries, reason = item.reason,
+    state = CASE WHEN item.seconds IS NULL THEN 'failed' ELSE state END,
+    due_at = now() + $1::interval + make_interval(secs => item.seconds)
+FROM unnest($2::uuid[], $3::smallint[], $4::text[], $5::float8[])
+    AS item (id, tries, reason, seconds)
+WHERE {table}.id = item.id
+"""
+
+
 async def require_definitions(connection: "Connection", stamp: int) -> None:
     """Raise StaleDefinitions unless workflows and templates are those of this stamp."""
     require_current(await connection.fetchval(_DEFINITIONS), stamp)

@@ -18,7 +18,7 @@ from tidings.store.planning import (
     put_off,
 )
 from tidings.store.postgres.batches import columns, distinct
-from tidings.store.postgres.due import locked_due, require_definitions
+from tidings.store.postgres.due import locked_due, putting_off, require_definitions
 from tidings.store.postgres.figures import add_figures
 from tidings.store.postgres.one_by_one import WriteEach
 from tidings.store.postgres.planned import ADD_DELIVERIES, add_notifications
@@ -60,15 +60,7 @@ UNION ALL
 SELECT date_trunc('minute', now() + $1::interval), '', '', '', 'registered', count(*)
 FROM registered HAVING count(*) > 0
 """
-PUT_OFF = """
-UPDATE events
-SET tries = item.tries, reason = item.reason,
-    state = CASE WHEN item.seconds IS NULL THEN 'failed' ELSE state END,
-    due_at = now() + $1::interval + make_interval(secs => item.seconds)
-FROM unnest($2::uuid[], $3::smallint[], $4::text[], $5::float8[])
-    AS item (id, tries, reason, seconds)
-WHERE events.id = item.id
-"""
+PUT_OFF = putting_off("events")
 
 
 async def plan(

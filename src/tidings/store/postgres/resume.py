@@ -17,7 +17,7 @@ from tidings.store.planning import (
     resumed_row,
 )
 from tidings.store.postgres.batches import columns
-from tidings.store.postgres.due import locked_due, require_definitions
+from tidings.store.postgres.due import locked_due, putting_off, require_definitions
 from tidings.store.postgres.figures import add_figures
 from tidings.store.postgres.one_by_one import WriteEach
 from tidings.store.postgres.planned import ADD_DELIVERIES
@@ -63,15 +63,7 @@ resumed AS (
 )
 {add_figures(23)}
 """
-PUT_OFF = """
-UPDATE notifications
-SET tries = item.tries, reason = item.reason,
-    state = CASE WHEN item.seconds IS NULL THEN 'failed' ELSE state END,
-    due_at = now() + $1::interval + make_interval(secs => item.seconds)
-FROM unnest($2::uuid[], $3::smallint[], $4::text[], $5::float8[])
-    AS item (id, tries, reason, seconds)
-WHERE notifications.id = item.id
-"""
+PUT_OFF = putting_off("notifications")
 
 
 async def resume(

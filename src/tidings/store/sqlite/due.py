@@ -29,6 +29,21 @@ def read_lanes(
     return rows
 
 
+def putting_off(table: str) -> str:
+    """The UPDATE of rows whose planning failed: due later, or failed where no time is given.
+
+    Takes `:now`, and `:rows` of id, tries, reason and seconds.
+    """
+    return f"""
+UPDATE {table}
+SET tries = item.value->>1, reason = item.value->>2,
+    state = iif(item.value->>3 IS NULL, 'failed', state),
+    due_at = :now + CAST(1000000 * (item.value->>3) AS INTEGER)
+FROM json_each(:rows) AS item
+WHERE {table}.id = item.value->>0
+"""
+
+
 def require_definitions(connection: sqlite3.Connection, stamp: int) -> None:
     """Raise StaleDefinitions unless workflows and templates are those of this stamp."""
     (current,) = connection.execute(_DEFINITIONS).fetchone()

@@ -16,7 +16,7 @@ from tidings.store.planning import (
     put_off,
 )
 from tidings.store.schema.types import from_microseconds
-from tidings.store.sqlite.due import read_lanes, require_definitions
+from tidings.store.sqlite.due import putting_off, read_lanes, require_definitions
 from tidings.store.sqlite.figures import add_figures
 from tidings.store.sqlite.one_by_one import write_each
 from tidings.store.sqlite.planned import add_notifications
@@ -40,14 +40,7 @@ UPDATE events SET state = 'planned', due_at = NULL, reason = item.value->>1
 FROM json_each(:rows) AS item
 WHERE events.id = item.value->>0
 """
-_PUT_OFF = """
-UPDATE events
-SET tries = item.value->>1, reason = item.value->>2,
-    state = iif(item.value->>3 IS NULL, 'failed', state),
-    due_at = :now + CAST(1000000 * (item.value->>3) AS INTEGER)
-FROM json_each(:rows) AS item
-WHERE events.id = item.value->>0
-"""
+_PUT_OFF = putting_off("events")
 
 
 def plan(

@@ -15,7 +15,7 @@ from tidings.store.planning import (
     resumed_row,
 )
 from tidings.store.schema.types import from_microseconds
-from tidings.store.sqlite.due import read_lanes, require_definitions
+from tidings.store.sqlite.due import putting_off, read_lanes, require_definitions
 from tidings.store.sqlite.figures import add_figures
 from tidings.store.sqlite.one_by_one import write_each
 from tidings.store.sqlite.planned import add_deliveries
@@ -43,14 +43,7 @@ SET state = item.value->>1, step = item.value->>2, due_at = item.value->>3,
 FROM json_each(:rows) AS item
 WHERE notifications.id = item.value->>0
 """
-_PUT_OFF = """
-UPDATE notifications
-SET tries = item.value->>1, reason = item.value->>2,
-    state = iif(item.value->>3 IS NULL, 'failed', state),
-    due_at = :now + CAST(1000000 * (item.value->>3) AS INTEGER)
-FROM json_each(:rows) AS item
-WHERE notifications.id = item.value->>0
-"""
+_PUT_OFF = putting_off("notifications")
 
 
 def resume(
