@@ -118,13 +118,14 @@ class DeadLetters:
 
 
 def _judge(connection: sa.Connection, item: Item) -> AcceptStatus:
-    told = sa.select(events.c.type, events.c.user_id, events.c.data).where(events.c.id == item.key)
+    content = (events.c.type, events.c.user_id, events.c.cancel_key, events.c.data)
+    told = sa.select(*content).where(events.c.id == item.key)
     known_users = [user_id for user_id in item.user_ids if user_id is not None]
     found = sa.select(users.c.id).where(users.c.id.in_(known_users))
     kept = connection.execute(told).one_or_none()
     known = Known(
         keys={},
-        events={} if kept is None else {item.key: (kept.type, kept.user_id, kept.data)},
+        events={} if kept is None else {item.key: (kept[0], kept[1], kept[2], kept[3])},
         users=set(connection.scalars(found)),
     )
     (answer,) = known.judge([item]).answers

@@ -15,9 +15,10 @@ from tidings.core.work import (
     Registration,
 )
 from tidings.store.rows import Row, json_text
+from tidings.store.same_json import is_same
 
-#: what makes two events of one id the same event: type, user and data
-Content = tuple[str, str | None, Any]
+#: what makes two events of one id the same event: type, user, cancel key and data
+Content = tuple[str, str | None, str | None, Any]
 
 #: what has a key of its own from then on
 _TAKEN = frozenset({AcceptStatus.STORED, AcceptStatus.REPLAYED})
@@ -36,8 +37,8 @@ class Item:
     @property
     def content(self) -> Content:
         """Its event's content, as the database would give it back."""
-        event = self.acceptance.event
-        return event.type, event.user_id, orjson.loads(self.data)
+        event, cancel_key = self.acceptance.event, self.acceptance.cancel_key
+        return event.type, event.user_id, cancel_key, orjson.loads(self.data)
 
     @property
     def idempotency_key(self) -> str | None:
@@ -80,7 +81,8 @@ class Known:
             if row["kind"] == "key":
                 known.keys[row["id"]] = row["one"], row["two"]
             elif row["kind"] == "event":
-                known.events[row["id"]] = row["one"], row["two"], orjson.loads(row["data"])
+                data = orjson.loads(row["data"])
+                known.events[row["id"]] = row["one"], row["two"], row["three"], data
             else:
                 known.users.add(row["id"])
         return known
@@ -118,7 +120,7 @@ class Known:
         content = self.events.get(item.key)
         if content is None:
             return None
-        same = content == item.content
+        same = is_same(content, item.content)
         status = AcceptStatus.REPLAYED if same else AcceptStatus.ID_REUSED
         return Accepted(status=status, event_id=item.acceptance.event.id)
 

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
 
 KNOWN = """
-SELECT 'key' AS kind, key AS id, fingerprint AS one, event_id AS two, NULL::text AS data
+SELECT 'key' AS kind, key AS id, fingerprint AS one, event_id AS two, NULL::text AS three,
+       NULL::text AS data
 FROM idempotency WHERE key = ANY ($1::text[])
 UNION ALL
-SELECT 'event', id::text, type, user_id, data::text FROM events WHERE id = ANY ($2::uuid[])
+SELECT 'event', id::text, type, user_id, cancel_key, data::text
+FROM events WHERE id = ANY ($2::uuid[])
 UNION ALL
-SELECT 'user', id, NULL, NULL, NULL FROM users WHERE id = ANY ($3::text[])
+SELECT 'user', id, NULL, NULL, NULL, NULL FROM users WHERE id = ANY ($3::text[])
 """
 #: `tidings_listed` first waits for changes of the list that are under way at these addresses, and
 #: lets no other begin: what is not on the list now is made before they look for it

@@ -11,13 +11,13 @@ from tidings.store.judging import Item, Judged, Known, event_row, key_rows, regi
 from tidings.store.sqlite.rows import batch, fetch, ids
 
 _KNOWN = """
-SELECT 'key' AS kind, key AS id, fingerprint AS one, event_id AS two, NULL AS data
+SELECT 'key' AS kind, key AS id, fingerprint AS one, event_id AS two, NULL AS three, NULL AS data
 FROM idempotency WHERE key IN (SELECT value FROM json_each(:keys))
 UNION ALL
-SELECT 'event', id, type, user_id, data
+SELECT 'event', id, type, user_id, cancel_key, data
 FROM events WHERE id IN (SELECT value FROM json_each(:events))
 UNION ALL
-SELECT 'user', id, NULL, NULL, NULL
+SELECT 'user', id, NULL, NULL, NULL, NULL
 FROM users WHERE id IN (SELECT value FROM json_each(:users))
 """
 #: before the users, so that one who is there already gets none

@@ -152,55 +152,6 @@ class AcceptContract(StoreCase):
         assert (await row(store, schema.events))["id"] == events[0].key
         assert (await row(store, schema.idempotency))["event_id"] == events[0].id
 
-    async def test_the_same_id_with_the_same_content_is_a_replay(self, store: Store) -> None:
-        await add_user(store, "ada")
-        event = an_event(store, user_id="ada", data={"a": 1, "b": [2.0, "x"]})
-        await accept(store, event)
-
-        again = await accept(
-            store, event, idempotency=IdempotencyRecord(key="k1", fingerprint="f1")
-        )
-
-        assert (again.status, again.event_id) == (AcceptStatus.REPLAYED, event.id)
-        assert len(await rows(store, schema.events)) == 1
-
-    @pytest.mark.parametrize(
-        "changes", [{"type": "OTHER"}, {"user_id": "bob"}, {"user_id": None}, {"data": {"a": 2}}]
-    )
-    async def test_the_same_id_with_other_content_is_told_apart(
-        self, store: Store, changes: dict[str, Any]
-    ) -> None:
-        await add_user(store, "ada")
-        await add_user(store, "bob")
-        event = an_event(store, user_id="ada", data={"a": 1})
-        await accept(store, event)
-
-        other = await accept(
-            store,
-            an_event(store, **({"id": event.id, "user_id": "ada", "data": {"a": 1}} | changes)),
-        )
-
-        assert (other.status, other.event_id) == (AcceptStatus.ID_REUSED, event.id)
-        stored = await row(store, schema.events)
-        assert (stored["type"], stored["user_id"], stored["data"]) == (
-            "ORDER_SHIPPED",
-            "ada",
-            {"a": 1},
-        )
-
-    async def test_a_second_use_of_an_id_in_one_batch_sees_the_first(self, store: Store) -> None:
-        event = an_event(store, data={"a": 1})
-        other = an_event(store, id=event.id, data={"a": 2})
-
-        accepted = await store.accept([an_acceptance(each) for each in (event, event, other)])
-
-        assert [each.status for each in accepted] == [
-            STORED,
-            AcceptStatus.REPLAYED,
-            AcceptStatus.ID_REUSED,
-        ]
-        assert (await row(store, schema.events))["data"] == {"a": 1}
-
     async def test_an_event_for_an_unknown_user_stores_nothing(self, store: Store) -> None:
         record = IdempotencyRecord(key="k1", fingerprint="f1")
 

@@ -23,6 +23,7 @@ from tidings.testing.store_contract.resume import ResumeContract
 from tidings.testing.store_contract.retention import RetentionContract
 from tidings.testing.store_contract.route import RouteContract
 from tidings.testing.store_contract.run import RunContract
+from tidings.testing.store_contract.same_event import SameEventContract
 from tidings.testing.store_contract.settle import FenceContract, FoldContract, SettleContract
 from tidings.testing.store_contract.suppressing import SuppressingContract
 from tidings.testing.store_contract.take_back import TakeBackContract
@@ -30,6 +31,7 @@ from tidings.testing.store_contract.take_back import TakeBackContract
 
 class StoreContract(
     AcceptContract,
+    SameEventContract,
     IdempotencyContract,
     PlanContract,
     OnceContract,
