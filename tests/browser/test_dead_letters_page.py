@@ -83,6 +83,17 @@ async def test_all_that_match_are_replayed_after_a_second_thought(page: Page, bu
     assert await overflow(page) == 0
 
 
+async def test_every_one_is_replayed_with_those_in_doubt(page: Page, busy: Site) -> None:
+    await page.goto(f"{busy.url}/dead-letters")
+
+    await page.get_by_text("Replay all…").click()
+    await page.get_by_label("Also those in doubt").check()
+    await page.get_by_role("button", name="Replay every dead letter").click()
+
+    await expect(page.get_by_role("status")).to_have_text("5 replayed.")
+    assert {doubt for _one, doubt, _by in busy.dead_letters.replays} == {True}
+
+
 async def test_one_that_somebody_else_replayed_says_so_and_leads_back(
     page: Page, busy: Site
 ) -> None:

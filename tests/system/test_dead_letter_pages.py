@@ -143,3 +143,79 @@ async def test_without_keys_a_page_of_another_site_replays_nothing(
 
     assert refused.status_code == 403
     assert len((await system.dead_letters.list()).dead_letters) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"worklow": "nothing-like-this"}, "worklow"),
+        ({"workflow": "welcome", "in_doubt": "false"}, "in_doubt"),
+        ({"all": "no"}, "all"),
+        ({"all": "yes", "workflow": "welcome"}, "all"),
+        ({"workflow": " "}, "workflow"),
+        ({"before": ""}, "all"),
+        ({"in_doubt": "yes"}, "all"),
+        ({}, "all"),
+    ],
+)
+async def test_a_form_that_the_page_would_not_send_replays_nothing(
+    system: FakeSystem, http: httpx2.AsyncClient, form: dict[str, str], field: str
+) -> None:
+    await fail(system, 2)
+    for letter in (await system.dead_letters.list()).dead_letters:
+        await change(system, letter.id, doubt=True)
+
+    refused = await http.post("/dead-letters/replay", data=form)
+
+    assert refused.status_code == 422
+    assert field in refused.text
+    assert len((await system.dead_letters.list()).dead_letters) == 2
+
+
+@pytest.mark.parametrize("form", [{"in_doubt": "false"}, {"in_dubt": "yes"}, {"workflow": "x"}])
+async def test_a_form_for_one_letter_holds_nothing_but_the_tick(
+    system: FakeSystem, http: httpx2.AsyncClient, form: dict[str, str]
+) -> None:
+    await fail(system)
+    kind, letter_id = await the_letter(system)
+    await change(system, letter_id, doubt=True)
+
+    refused = await http.post(f"/dead-letters/{kind}/{letter_id}/replay", data=form)
+    ticked = await http.post(f"/dead-letters/{kind}/{letter_id}/replay", data={"in_doubt": "yes"})
+
+    assert (refused.status_code, ticked.status_code) == (422, 303)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x", ""])
+async def test_what_is_no_form_is_refused(
+    system: FakeSystem, http: httpx2.AsyncClient, kind: str
+) -> None:
+    await fail(system)
+
+    refused = [
+        await http.post(path, content=b"all=yes", headers={"Content-Type": kind})
+        for path in ("/dead-letters/replay", "/dead-letters", "/outbox", "/login")
+    ]
+
+    assert [each.status_code for each in refused] == [422] * 4
+    assert len((await system.dead_letters.list()).dead_letters) == 1
+
+
+async def test_the_pages_own_form_replays_every_dead_letter(
+    system: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    await fail(system, 2)
+    page = await http.get("/dead-letters")
+    own = re.search('name="(all)" value="([^"]+)"', page.text)
+    assert own is not None
+
+    done = await http.post("/dead-letters/replay", data={own[1]: own[2]})
+
+    assert done.status_code == 303
+    assert (await system.dead_letters.list()).dead_letters == []
+
+
+async def test_the_filter_refuses_what_is_none(http: httpx2.AsyncClient) -> None:
+    refused = await http.post("/dead-letters", data={"worklow": "welcome"})
+
+    assert refused.status_code == 422

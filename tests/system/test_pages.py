@@ -197,7 +197,9 @@ async def test_a_search_is_a_post_and_finds_by_address(
 async def test_a_search_that_is_no_text_is_explained(
     http: httpx2.AsyncClient, form: bytes, status: int
 ) -> None:
-    answer = await http.post("/outbox", content=form)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    answer = await http.post("/outbox", content=form, headers=headers)
 
     assert answer.status_code == status
     assert answer.headers["content-type"] == "text/html; charset=utf-8"

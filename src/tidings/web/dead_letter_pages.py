@@ -17,6 +17,14 @@ from tidings.store.dead_letters import Inspected
 from tidings.web.engine import Engine
 from tidings.web.forms import read_form, require_own_page
 from tidings.web.ports import DeadLetters
+from tidings.web.replay_form import (
+    BEFORE,
+    FILTERS,
+    is_in_doubt,
+    require_choice,
+    require_known,
+    require_one,
+)
 from tidings.web.replay_notice import ReplayNotice, forget, lead_back
 from tidings.web.routes import page_route
 from tidings.web.security import page_response
@@ -24,8 +32,6 @@ from tidings.web.timeline import badge
 
 PAGE_SIZE = 50
 
-#: what a letter is found by
-_FIELDS = ("reason", "kind", "workflow", "channel", "provider", "user_id")
 #: facts of a letter, by what they are called on its page
 _FACTS = {
     "rule": "Rule",
@@ -60,6 +66,7 @@ def dead_letters_router(*, engine: Engine, dead_letters: DeadLetters) -> APIRout
     @router.post("/dead-letters")
     async def find_letters(request: Request) -> Response:
         fields = await read_form(request)
+        require_known(fields, *FILTERS, BEFORE)
         part = "HX-Request" in request.headers
         return page_response(await pages.list(fields, _reader(request), part=part))
 
@@ -85,9 +92,7 @@ def dead_letters_router(*, engine: Engine, dead_letters: DeadLetters) -> APIRout
 
 def _asked(request: Request) -> Mapping[str, str]:
     """What a link asks for. Raises InvalidInput for what none can: it would show all instead."""
-    for name in request.query_params:
-        if name not in (*_FIELDS, "before"):
-            raise InvalidInput(f"{name} is nothing dead letters are found by", field=name)
+    require_known(request.query_params, *FILTERS, BEFORE)
     return dict(request.query_params)
 
 
@@ -106,7 +111,7 @@ class _DeadLetterPages:
     ) -> str:
         """The list, or only the part that changes; `done` is what was replayed just now."""
         wanted = _wanted(fields)
-        before = None if done else fields.get("before") or None
+        before = None if done else fields.get(BEFORE) or None
         page = await self._dead_letters.list(**wanted, limit=PAGE_SIZE, before=before)
         return self._engine.render(
             "dead_letters_list.html" if part else "dead_letters.html",
@@ -146,16 +151,18 @@ class _DeadLetterPages:
         self, kind: str, letter_id: str, fields: Mapping[str, str], reader: _Reader
     ) -> ReplayNotice:
         """Replay one."""
-        in_doubt = "in_doubt" in fields
+        require_one(fields)
+        in_doubt = is_in_doubt(fields)
         await self._dead_letters.replay(kind, letter_id, in_doubt=in_doubt, by=reader.name)
         return ReplayNotice(replayed=1)
 
     async def replay_all(self, fields: Mapping[str, str], reader: _Reader) -> ReplayNotice:
         """Replay what the form names."""
+        require_choice(fields)
         done = await self._dead_letters.replay_all(
             **_wanted(fields),
-            in_doubt="in_doubt" in fields,
-            before=fields.get("before") or None,
+            in_doubt=is_in_doubt(fields),
+            before=fields.get(BEFORE) or None,
             by=reader.name,
         )
         return ReplayNotice.of(done, fields)
@@ -169,7 +176,7 @@ def _reader(request: Request) -> _Reader:
 
 def _wanted(fields: Mapping[str, str]) -> dict[str, Any]:
     """What the form asks for. Nothing but spaces is cut off: the rest is refused, not left open."""
-    return {name: fields.get(name, "").strip(" ") or None for name in _FIELDS}
+    return {name: fields.get(name, "").strip(" ") or None for name in FILTERS}
 
 
 def _facts(letter: DeadLetter) -> Sequence[tuple[str, str]]:

@@ -10,6 +10,9 @@ from tidings.core.errors import Forbidden, InvalidInput, PayloadTooLarge
 
 LIMIT = 4096
 
+_FORM = "application/x-www-form-urlencoded"
+_MOST_FIELDS = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
@@ -52,11 +55,21 @@ def _is_at(host: str | None, origin: str) -> bool:
 async def read_form(request: Request) -> Mapping[str, str]:
     """The fields of a POST, the last of each name. Raises PayloadTooLarge and InvalidInput."""
     raw = await _bounded(request)
+    if raw:
+        _require_form(request)
     try:
-        fields = parse_qs(raw.decode(), errors="strict", max_num_fields=8)
+        fields = parse_qs(
+            raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+        )
     except ValueError as error:
         raise InvalidInput("the form must be URL-encoded UTF-8 text") from error
     return {name: values[-1] for name, values in fields.items()}
+
+
+def _require_form(request: Request) -> None:
+    kind, _, _ = request.headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != _FORM:
+        raise InvalidInput(f"send it as a form: {_FORM}")
 
 
 async def _bounded(request: Request) -> bytes:
