@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.faults.forking import PROGRAMS
-from tests.faults.nursery import Child, nursery
+from tests.faults.nursery import IMPORTS, Child, nursery
 from tests.faults.provider import ScriptedProvider
 from tests.servers import lifeline
 from tests.servers.ports import free_port
@@ -170,7 +170,7 @@ class Fleet:
     def _environment(self) -> dict[str, str]:
         return {
             **lifeline.ENVIRONMENT,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": IMPORTS,
             "TIDINGS_PORT": str(self.port),
             "TIDINGS_REGISTER_RATE": "off",
             "TIDINGS_EMAIL_PROVIDER": "smtp",

@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import tidings
 from tests.faults.forking import MOST
 from tests.servers import lifeline
 
-ROOT = Path(__file__).parents[2]
+#: where a process finds the tests, and the very package that these test: more than one may be there
+IMPORTS = os.pathsep.join(map(str, [Path(__file__).parents[2], Path(tidings.__file__).parents[1]]))
 #: seconds in which it loads everything, and forks, on a busy machine
 _PATIENCE = 60.0
 _LOOK = 0.05
@@ -34,7 +36,7 @@ class Nursery:
             [sys.executable, "-m", "tests.faults.forking", str(path)],
             folder=folder,
             stop=signal.SIGKILL,
-            environment={**lifeline.ENVIRONMENT, "PYTHONPATH": str(ROOT)},
+            environment={**lifeline.ENVIRONMENT, "PYTHONPATH": IMPORTS},
         )
         self._socket = self._connect(path)
 

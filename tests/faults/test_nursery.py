@@ -1,14 +1,16 @@
 """A forked program is a process like any other: its own folder, settings, log and end."""
 
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import tidings
 from tests.faults.fleet import wait_until
-from tests.faults.nursery import Child, Nursery, nursery
+from tests.faults.nursery import IMPORTS, Child, Nursery, nursery
 from tests.faults.provider import ScriptedProvider
 from tests.servers import lifeline
 
@@ -86,3 +88,15 @@ def test_a_nursery_that_dies_takes_all_with_it(tmp_path: Path) -> None:
     dying.kill()
 
     until_gone(child)
+
+
+def test_the_programs_are_those_of_the_package_that_is_tested() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "import tidings; print(tidings.__file__)"],
+        env={**lifeline.ENVIRONMENT, "PYTHONPATH": IMPORTS},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert told.stdout.strip() == tidings.__file__

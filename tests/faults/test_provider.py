@@ -11,7 +11,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from tests.faults.fleet import ROOT, until
+from tests.faults.fleet import until
+from tests.faults.nursery import IMPORTS
 from tests.faults.provider import ScriptedProvider
 from tests.faults.provider_script import Answer, Script
 from tests.servers import lifeline
@@ -30,7 +31,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedProvid
         [sys.executable, "-m", *provider.command],
         folder=provider.folder,
         stop=signal.SIGKILL,
-        environment={**lifeline.ENVIRONMENT, "PYTHONPATH": str(ROOT)},
+        environment={**lifeline.ENVIRONMENT, "PYTHONPATH": IMPORTS},
     )
     yield provider
     process.kill()
