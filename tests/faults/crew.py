@@ -15,8 +15,8 @@ Crew = Mapping[str, Sequence[str]]
 PACE: Mapping[str, str] = (
     {} if FULL else {"TIDINGS_LEASE_SECONDS": "2", "TIDINGS_BEAT_SECONDS": "0.5"}
 )
-#: within so many seconds of a worker's death its work is another's: the lease and a poll, and more
-RESUMED = 15.0 if FULL else 12.0
+#: within so many seconds of a worker's death its work is another's: the lease, a poll, and 4 more
+RESUMED = 15.0 if FULL else 7.0
 
 
 def crew(*, notification: int = 1, channel: int = 1, analytics: int = 0) -> Crew:

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -28,6 +29,8 @@ DARK, IDLE, LOCKED = extent(4.0, 60.0), extent(5.0, 600.0), extent(3.0, 30.0)
 REDIS_PATIENCE = 5.0
 #: seconds more that each piece takes to the database and back
 SLOW = 0.25
+#: seconds a refusal may take: one in which its commit has not begun, one for a lock that it awaits
+REFUSED = 2.0
 GROWTH = 64 * 1024 * 1024
 
 pytestmark = [pytest.mark.slow, pytest.mark.full, pytest.mark.timeout(extent(120, 900))]
@@ -46,13 +49,25 @@ def to_postgres(postgres_url: str) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
+def poll() -> Mapping[str, str]:
+    """How often workers look for work unasked: as usual, unless a test says otherwise."""
+    return {}
+
+
+@pytest.fixture
 def fleet(
-    tmp_path: Path, postgres_url: str, redis_url: str, to_redis: FaultProxy, to_postgres: FaultProxy
+    tmp_path: Path,
+    postgres_url: str,
+    redis_url: str,
+    to_redis: FaultProxy,
+    to_postgres: FaultProxy,
+    poll: Mapping[str, str],
 ) -> Iterator[Fleet]:
     """Every process by way of the proxies."""
     settings = {
         "TIDINGS_DATABASE_URL": through(to_postgres, postgres_url),
         "TIDINGS_REDIS_URL": through(to_redis, redis_url),
+        **poll,
     }
     with Fleet(tmp_path, settings) as fleet:
         crew.start(fleet, crew.crew(analytics=1))
@@ -91,6 +106,7 @@ async def test_a_redis_that_is_a_black_hole_is_left_and_found_again(
 
 
 @pytest.mark.fault("F15")
+@pytest.mark.parametrize("poll", [{"TIDINGS_POLL_SECONDS": str(IDLE + 60)}], ids=["late"])
 async def test_workers_that_idle_say_nothing_and_hear_the_first_event_at_once(
     fleet: Fleet, tell: list[str]
 ) -> None:
@@ -107,7 +123,7 @@ async def test_workers_that_idle_say_nothing_and_hear_the_first_event_at_once(
     took = fleet.provider.taken[-1].at - asked_at
     tell.append(f"F15 idle for {IDLE:g} s: {said:g} warnings, then a mail in {took * 1000:.0f} ms")
     assert said == 0
-    assert took <= 1.0
+    assert took <= 1.0, "a bell was lost: who polls finds it far later"
 
 
 @pytest.mark.fault("F19")
@@ -116,22 +132,25 @@ async def test_while_the_tables_are_locked_every_request_is_refused_in_time(
 ) -> None:
     before = memory(fleet.pid("api"))
     async with locked(postgres_url):
-        asked, took = await ask_for(fleet.url, LOCKED, PACE, "locked")
+        answers = await ask_for(fleet.url, LOCKED, PACE, "locked")
     growth = memory(fleet.pid("api")) - before
+    asked = {each.address: each.how for each in answers}
     asked |= await register_all(fleet.url, ["afterwards@example.com"])
 
     async with opened(postgres_url) as store:
         await until_settled(store)
         verdict = judge(asked, fleet.provider.taken, await read_ends(store))
-    told = ", ".join(f"{count} {how.value}" for how, count in Counter(asked.values()).items())
+    told = Counter(each.how for each in answers)
+    refusals = [each.took for each in answers if each.how is Asked.FAIL]
     tell.append(
-        f"F19 tables locked for {LOCKED:g} s at {PACE:g}/s: {told}, answers p50 "
-        f"{percentile(took, 50):.2f} s, p99 {percentile(took, 99):.2f} s, at most "
-        f"{max(took):.2f} s; memory grew by {growth >> 20} MB; {verdict}"
+        f"F19 tables locked for {LOCKED:g} s at {PACE:g}/s: {in_words(answers)}; memory grew by "
+        f"{growth >> 20} MB; {verdict}"
     )
     assert not verdict.broken
-    assert percentile(took, 50) <= 1.5
-    assert max(took) <= 6.0
+    assert not told[Asked.OK], "nothing can be stored"
+    assert told[Asked.FAIL] >= 0.9 * LOCKED * PACE, "a few are in the commit that meets the lock"
+    assert percentile(refusals, 99) <= REFUSED
+    assert max(each.took for each in answers) <= 6.0
     assert growth <= GROWTH
 
 
@@ -141,35 +160,39 @@ async def test_a_slow_database_is_waited_for_and_nothing_is_lost(
 ) -> None:
     first = await register_all(fleet.url, ["first@example.com"])
     to_postgres.harm(up=Way(latency=SLOW), down=Way(latency=SLOW))
-    asked, took = await ask_for(fleet.url, LOCKED, PACE, "slow")
-    asked |= first
+    answers = await ask_for(fleet.url, LOCKED, PACE, "slow")
+    asked = first | {each.address: each.how for each in answers}
     to_postgres.heal()
 
     async with opened(postgres_url) as store:
         await until_settled(store)
         verdict = judge(asked, fleet.provider.taken, await read_ends(store))
-    told = ", ".join(f"{count} {how.value}" for how, count in Counter(asked.values()).items())
-    tell.append(
-        f"F19 {2 * SLOW * 1000:g} ms to the database: {told}, answers p50 "
-        f"{percentile(took, 50):.2f} s, p99 {percentile(took, 99):.2f} s; {verdict}"
-    )
+    tell.append(f"F19 {2 * SLOW * 1000:g} ms to the database: {in_words(answers)}; {verdict}")
     assert not verdict.broken
-    assert max(took) <= 6.0
+    assert sum(each.how is Asked.OK for each in answers) >= 0.8 * LOCKED * PACE
+    assert max(each.took for each in answers) <= 6.0
 
 
-async def ask_for(
-    url: str, seconds: float, pace: float, name: str
-) -> tuple[dict[str, Asked], list[float]]:
-    """So many registrations a second, each asked for once; the answers and what they took."""
-    asked: dict[str, Asked] = {}
-    took: list[float] = []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """How one registration was answered, and the seconds it took."""
+
+    address: str
+    how: Asked
+    took: float
+
+
+async def ask_for(url: str, seconds: float, pace: float, name: str) -> Sequence[Answered]:
+    """So many registrations a second, each asked for once; the answers."""
+    answers: list[Answered] = []
 
     async def ask(http: aiohttp.ClientSession, address: str) -> None:
         began = time.monotonic()
         async with http.post("/register", json={"email": address}) as answer:
             words = await answer.text()
-        took.append(time.monotonic() - began)
-        asked[address] = Asked.UNKNOWN if "may be stored" in words else _AS[answer.status]
+        took = time.monotonic() - began
+        how = Asked.UNKNOWN if "may be stored" in words else _AS[answer.status]
+        answers.append(Answered(address=address, how=how, took=took))
 
     connector = aiohttp.TCPConnector(limit=0)
     began = time.monotonic()
@@ -180,7 +203,18 @@ async def ask_for(
         for index in range(round(seconds * pace)):
             await asyncio.sleep(began + index / pace - time.monotonic())
             group.create_task(ask(http, f"{name}-{index}@example.com"))
-    return asked, took
+    return answers
+
+
+def in_words(answers: Sequence[Answered]) -> str:
+    """How many were answered how, and what that took."""
+    took = {how: [each.took for each in answers if each.how is how] for how in Asked}
+    return "; ".join(
+        f"{len(each)} {how.value}, p50 {percentile(each, 50):.2f} s, p99 "
+        f"{percentile(each, 99):.2f} s, at most {max(each):.2f} s"
+        for how, each in took.items()
+        if len(each) > 1
+    )
 
 
 _AS = {202: Asked.OK, 503: Asked.FAIL, 429: Asked.FAIL}
