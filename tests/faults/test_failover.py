@@ -107,6 +107,7 @@ async def test_another_integration_takes_over_from_one_in_trouble(
     assert trouble.answer in IN_DOUBT or not verdict.explained, "all failed for certain"
     assert verdict.explained.total() <= DOUBTS
     assert turns <= TURNS
+    assert turns or trouble.answer is Answer.LATE, "nobody took over"
     assert len(meanwhile) >= 0.6 * PACE * TROUBLE
 
 
