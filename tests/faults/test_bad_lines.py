@@ -169,7 +169,7 @@ async def test_a_slow_database_is_waited_for_and_nothing_is_lost(
         verdict = judge(asked, fleet.provider.taken, await read_ends(store))
     tell.append(f"F19 {2 * SLOW * 1000:g} ms to the database: {in_words(answers)}; {verdict}")
     assert not verdict.broken
-    assert sum(each.how is Asked.OK for each in answers) >= 0.8 * LOCKED * PACE
+    assert sum(each.how is Asked.OK for each in answers) >= 0.5 * LOCKED * PACE
     assert max(each.took for each in answers) <= 6.0
 
 
