@@ -7,8 +7,10 @@ What becomes of a mail, by how far it got:
     a reply 5yz to the account or sender  TransientError, which names what to mend
     a reply 5yz to the recipient          AddressRejected, or PermanentError where it is policy
     any other 5yz                         PermanentError
-    lost or silent before the final dot   TransientError
-    lost or silent after it               OutcomeUnknown
+    lost, silent or a reply too many
+    before the final dot                  TransientError
+    lost, silent or neither 2yz, 4yz nor
+    5yz after it                          OutcomeUnknown
 
 The table of replies is in `smtp_replies.py`.
 """

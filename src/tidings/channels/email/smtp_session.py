@@ -75,7 +75,7 @@ class SmtpSession:
     @property
     def usable(self) -> bool:
         """Whether another mail can be sent."""
-        return self._client.is_connected and not self._unfinished
+        return self._client.is_connected and not self._unfinished and not self._ahead()
 
     async def begin(self, envelope: Envelope, deadline: float) -> None:
         """Start a mail. Raises Stale if nobody listens any more, DeliveryError on a refusal."""
@@ -83,7 +83,7 @@ class SmtpSession:
         self._unfinished = True
         try:
             async with asyncio.timeout_at(deadline):
-                code, text = await self._client.execute_command(
+                code, text = await self._command(
                     b"MAIL", b"FROM:<" + envelope.sender.encode() + b">", *options
                 )
         except TimeoutError as error:
@@ -97,12 +97,10 @@ class SmtpSession:
     async def finish(self, envelope: Envelope, deadline: float) -> str:
         """Hand the mail over; what the server said when it took it. Raises DeliveryError."""
         async with _losing_means(TransientError, "before the mail was handed over", deadline):
-            code, text = await self._client.execute_command(
-                b"RCPT", b"TO:<" + envelope.recipient.encode() + b">"
-            )
+            code, text = await self._command(b"RCPT", b"TO:<" + envelope.recipient.encode() + b">")
         await self._check(Stage.RCPT, code, text, deadline)
         async with _losing_means(TransientError, "before the mail was handed over", deadline):
-            code, text = await self._client.execute_command(b"DATA")
+            code, text = await self._command(b"DATA")
         await self._check(Stage.DATA, code, text, deadline, expected=3)
         return await self._transfer(envelope, deadline)
 
@@ -111,13 +109,14 @@ class SmtpSession:
         async with _losing_means(TransientError, "before the mail was handed over", deadline):
             protocol.write(_LINE_START_DOT.sub(b"..", envelope.mail))
             await _flushed(protocol)
+            self._keep_step()
             protocol.write(b".\r\n")
         async with _losing_means(OutcomeUnknown, "after the mail was handed over", deadline):
             code, text = await protocol.read_response()
-        if not 200 <= code < 600:
+        if code // 100 not in {2, 4, 5}:
             raise OutcomeUnknown("the mail was handed over, and the answer made no sense")
-        self._unfinished = False
         await self._check(Stage.END, code, text, deadline)
+        self._unfinished = False
         self.sent += 1
         return text
 
@@ -152,10 +151,24 @@ class SmtpSession:
         """After a refusal: ready for the next mail, or left unfinished and so never used again."""
         try:
             async with asyncio.timeout_at(deadline):
-                code, _ = await self._client.execute_command(b"RSET")
-        except (*_LOST, TimeoutError):
+                code, _ = await self._command(b"RSET")
+        except (*_LOST, TimeoutError, TransientError):
             return
         self._unfinished = code != 250
+
+    async def _command(self, *words: bytes) -> aiosmtplib.SMTPResponse:
+        self._keep_step()
+        return await self._client.execute_command(*words)
+
+    def _keep_step(self) -> None:
+        """A reply that came unasked would be taken for the one to what is sent next."""
+        if self._ahead():
+            raise TransientError("the mail server sent a reply to nothing it was asked")
+
+    def _ahead(self) -> bool:
+        # no public name tells it; where aiosmtplib gives it another, every mail fails at once
+        protocol = self._client.protocol
+        return protocol is not None and bool(protocol._buffer)
 
     def _protocol(self) -> SMTPProtocol:
         if self._client.protocol is None:
