@@ -144,6 +144,14 @@ async def test_an_address_is_given_up_only_where_the_endpoint_says_so() -> None:
             await provider.send(message())
 
 
+@pytest.mark.parametrize("field", ["message", "detail", "error"])
+async def test_an_endpoint_that_was_shut_down_takes_no_address_with_it(field: str) -> None:
+    gone = answer(410, {field: "API v1 was shut down, use v2"})
+    async with scripted(gone) as (_, provider):
+        with pytest.raises(TransientError, match=r"use v2: check TIDINGS_HTTP_URL"):
+            await provider.send(message())
+
+
 async def test_an_attempt_that_meets_an_earlier_one_says_nothing_of_the_endpoint() -> None:
     async with scripted(answer(409), answer(504)) as (_, provider):
         with pytest.raises(OutcomeUnknown) as at_work:

@@ -18,12 +18,13 @@ from tidings.delivery.building import Workshop
 from tidings.delivery.channel import Channel
 from tidings.delivery.confirming import Confirmed, Confirming
 from tidings.delivery.courier import Templates
+from tidings.delivery.dead_addresses import RejectAddress
 from tidings.delivery.ends import Ends
 from tidings.delivery.hold import Hold
 from tidings.delivery.news import News
 from tidings.delivery.pace import USUAL_PACE, Pace
 from tidings.delivery.pauses import Pauses
-from tidings.delivery.settler import RejectAddress, Settler
+from tidings.delivery.settler import Settler
 
 #: seconds for a claim under way when the worker is to stop, and for the last news
 _CLAIM_SECONDS: Final = 0.5

@@ -1,7 +1,6 @@
 """Writes outcomes in batches, again and again until the database has them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from tidings.core.errors import Unavailable
 from tidings.core.group_commit import GroupCommit
@@ -9,7 +8,8 @@ from tidings.core.logs import get_logger
 from tidings.core.loops import BackOff
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
-from tidings.core.work import AttemptOutcome, Outcome, Settled, SettleStatus
+from tidings.core.work import Outcome, Settled, SettleStatus
+from tidings.delivery.dead_addresses import DeadAddresses, RejectAddress
 from tidings.delivery.news import News
 
 #: tries for an outcome that the database answers with an error of its own
@@ -20,9 +20,6 @@ _LONGEST_PAUSE = 0.5
 #: seconds between two batches of outcomes: each is one transaction and one entry on the bus
 _BREATH = 0.005
 _log = get_logger("delivery")
-
-RejectAddress = Callable[[str, str], Awaitable[object]]
-"""Drops a dead address: channel, address."""
 
 
 class Settler:
@@ -41,7 +38,7 @@ class Settler:
         self._news = news
         self._quiet_log = quiet_log
         self._note_outage = note_outage
-        self._reject = reject
+        self._dead = DeadAddresses(reject)
         self._group: GroupCommit[Outcome, Settled] = GroupCommit(self._commit, breath=_BREATH)
 
     async def settle(self, outcome: Outcome) -> bool:
@@ -52,7 +49,7 @@ class Settler:
         settled = await self._settled(outcome)
         counted = settled is not None and not settled.fenced
         if counted:
-            await self._drop_dead_address(outcome)
+            await self._dead.note(outcome)
         return counted
 
     async def _settled(self, outcome: Outcome) -> Settled | None:
@@ -86,18 +83,3 @@ class Settler:
         settled = await self._store.settle(outcomes)
         self._news.tell([each for each in settled if each.status is not SettleStatus.BUSY])
         return settled
-
-    async def _drop_dead_address(self, outcome: Outcome) -> None:
-        attempt, claimed = outcome.attempt, outcome.claimed
-        if self._reject is None or attempt is None or attempt.outcome != AttemptOutcome.REJECTED:
-            return
-        try:
-            await self._reject(claimed.channel, claimed.address)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # the next mail to it will be rejected again
-            _log.warning(
-                "a dead address could not be dropped",
-                delivery_id=claimed.id,
-                error=type(error).__name__,
-            )

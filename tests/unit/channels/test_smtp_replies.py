@@ -103,3 +103,80 @@ def test_what_is_this_messages_or_this_addresss_fault_is_not_tried_again(
 @pytest.mark.parametrize("text", ["5.7.1 client host blocked", "5.1.8 sender domain not found"])
 def test_what_is_to_be_mended_is_named(text: str) -> None:
     assert "TIDINGS_EMAIL_FROM" in str(error_for(Stage.MAIL, 554, text))
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (550, "relay not permitted"),
+        (550, "Relaying denied"),
+        (554, "<ada@example.com>: Relay access denied"),
+        (553, "sorry, that domain isn't in my list of allowed rcpthosts"),
+        (550, "Access denied - your IP 192.0.2.1 is listed at zen.spamhaus.org"),
+        (550, "Blocked"),
+        (550, "SPF check failed"),
+        (550, "authentication required"),
+        (550, "Exim 5.1.1: this user may not relay"),
+        (550, "5.1.0 Sender denied"),
+        (550, "Invalid user or password"),
+        (550, "Your account is disabled"),
+        (
+            550,
+            "Verification failed for <news@shop.example>\n"
+            "The mail server could not deliver mail to news@shop.example. "
+            "The account or domain may not exist, they may be blacklisted\n"
+            "Sender verify failed",
+        ),
+    ],
+)
+def test_a_relay_that_refuses_us_costs_nobody_their_address(code: int, text: str) -> None:
+    error = error_for(Stage.RCPT, code, text)
+
+    assert isinstance(error, TransientError)
+    assert "TIDINGS_EMAIL_FROM" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (553, "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"),
+        (550, "no\n[5.7.1] see the list of users that do not exist"),
+        (550, "Requested action not taken: mailbox unavailable"),
+        (550, "5.2.1 The user you are trying to contact is receiving mail at a rate"),
+        (550, "mailbox temporarily disabled"),
+        (550, "Recipient verify failed: host not found"),
+        (550, "Unknown error for the recipient"),
+        (550, "<unknown.user@example.com> no"),
+        (551, "User not local; please try <ada@elsewhere.example>"),
+        (552, "mailbox full"),
+        (550, ""),
+    ],
+)
+def test_what_does_not_say_that_the_address_is_gone_costs_this_message_alone(
+    code: int, text: str
+) -> None:
+    assert type(error_for(Stage.RCPT, code, text)) is PermanentError
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (550, "sorry, no mailbox here by that name. (#5.1.1)"),
+        (550, "sorry, no mailbox here by that name."),
+        (550, "failed\n550 5.1.1 nobody of that name"),
+        (550, "<ada@example.com>: User unknown in relay recipient table"),
+        (550, "No Such User Here"),
+        (550, "no such local user"),
+        (550, "Unrouteable address"),
+        (550, "Unknown user"),
+        (550, "Invalid recipient"),
+        (550, "ada@example.com... User not listed in Domino Directory"),
+        (550, "The email account that you tried to reach does not exist."),
+        (550, "5.2.1 The email account that you tried to reach is inactive."),
+        (550, "mailbox disabled, not accepting messages"),
+        (550, "<ada@example.com> does not exist here"),
+        (556, "Recipient address does not accept mail (nullMX)"),
+    ],
+)
+def test_an_address_is_dead_where_the_reply_says_that_it_is(code: int, text: str) -> None:
+    assert type(error_for(Stage.RCPT, code, text)) is AddressRejected

@@ -5,7 +5,8 @@ What becomes of a mail, by how far it got:
     connecting, TLS, login fail           TransientError, which names the setting to mend
     a reply 4yz                           TransientError, `own` where it is the recipient's alone
     a reply 5yz to the account or sender  TransientError, which names what to mend
-    a reply 5yz to the recipient          AddressRejected, or PermanentError where it is policy
+    a reply 5yz to the recipient          AddressRejected where it is said to be dead, like one to
+                                          the account where that is what is minded
     any other 5yz                         PermanentError
     lost, silent or a reply too many
     before the final dot                  TransientError

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import Enum
 from functools import partial
 
+from tidings.channels.email.smtp_words import says_it_is_gone, speaks_of_us
 from tidings.channels.words import without_addresses
 from tidings.core.errors import AddressRejected, DeliveryError, PermanentError, TransientError
 
@@ -22,6 +23,12 @@ def _ours(words: str) -> DeliveryError:
     return TransientError(f"{words}: check the account, and the sender in TIDINGS_EMAIL_FROM")
 
 
+def _by_its_words(words: str) -> DeliveryError:
+    if speaks_of_us(words):
+        return _ours(words)
+    return AddressRejected(words) if says_it_is_gone(words) else PermanentError(words)
+
+
 _OWN = partial(TransientError, own=True)
 
 #: stage (None: any), reply code, enhanced code → what to raise; the first row that fits counts
@@ -37,25 +44,34 @@ REPLIES: tuple[tuple[Stage | None, str, str, Callable[[str], DeliveryError]], ..
     (Stage.MAIL, r"5\d\d", r".*", _ours),  # nobody else's mail would be taken either
     (Stage.RCPT, r"5\d\d", r"5\.7\..*", PermanentError),  # policy: says nothing of the address
     (Stage.RCPT, r"5\d\d", r"5\.1\.(1|2|3|6|10)", AddressRejected),
-    (Stage.RCPT, r"550|551|553|556", r"|5\.[01]\..*|5\.2\.1", AddressRejected),
+    (Stage.RCPT, r"55\d", r"|5\.[01]\..*|5\.2\.1", _by_its_words),
     (None, r"5\d\d", r".*", PermanentError),
     (None, r".*", r".*", TransientError),  # no code of the standard: not trusted with an end
 )
 
-_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
+#: lines of a reply in which an enhanced code is looked for
+_FIRST_LINES = 3
+#: at the start, after a sign or a reply code, so that no version of a program is taken for one
+_ENHANCED = re.compile(r"(?:^|[#(\[=]|\b[245]\d\d[ -])([245]\.\d{1,3}\.\d{1,3})(?![\w-]|\.\w)")
 _QUEUED = re.compile(r"queued as\W+([\w.-]{1,64})", re.IGNORECASE)
 
 
 def error_for(stage: Stage, code: int, text: str) -> DeliveryError:
     """The error a refusal means."""
-    enhanced = _ENHANCED.match(text)
-    status = enhanced.group(1) if enhanced else ""
+    status = _status(code, text)
     kind = next(
         kind
         for at, codes, statuses, kind in REPLIES
         if at in (None, stage) and re.fullmatch(codes, str(code)) and re.fullmatch(statuses, status)
     )
     return kind(f"the mail server answered {code} to {stage.value}: {without_addresses(text)}")
+
+
+def _status(code: int, text: str) -> str:
+    """The enhanced code, wherever it stands (qmail has it last), if it is of the reply's class."""
+    first = map(without_addresses, text.splitlines()[:_FIRST_LINES])
+    found = (status for line in first for status in _ENHANCED.findall(line))
+    return next((status for status in found if status[0] == str(code)[0]), "")
 
 
 def queue_id(text: str) -> str | None:

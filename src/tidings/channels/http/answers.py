@@ -23,6 +23,8 @@ from tidings.egress.retry_after import retry_after
 
 #: where an answer may say why, in the order they are looked for
 _REASONS = ("reason", "detail", "message", "error")
+#: the one that only an endpoint made for us gives; any framework's page of errors has the others
+_DOCUMENTED = "reason"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +76,12 @@ ANSWERS: tuple[tuple[str, Callable[[Refusal], DeliveryError]], ...] = (
 
 def error_for(answer: Answer, *, now: datetime, hidden: tuple[str | None, ...]) -> DeliveryError:
     """The error a refusal means; what is `hidden` is left out of its words."""
-    code, reason = str(answer.status), _reason(object_in(answer))
+    code, content = str(answer.status), object_in(answer)
+    reason = _reason(content)
     why = without_addresses(reason or "without a reason", *hidden)
     refusal = Refusal(
         words=f"the endpoint answered {code}: {why}",
-        has_reason=reason is not None,
+        has_reason=_text(content, _DOCUMENTED) is not None,
         retry_after=retry_after(answer.headers, now=now),
     )
     return next(error for codes, error in ANSWERS if re.fullmatch(codes, code))(refusal)
@@ -100,5 +103,10 @@ def id_in(content: Mapping[str, Any] | None) -> str | None:
 
 
 def _reason(content: Mapping[str, Any] | None) -> str | None:
-    told = [content.get(name) for name in _REASONS] if content else []
-    return next((one for one in told if isinstance(one, str) and one.strip()), None)
+    told = (_text(content, name) for name in _REASONS)
+    return next((one for one in told if one is not None), None)
+
+
+def _text(content: Mapping[str, Any] | None, name: str) -> str | None:
+    told = content.get(name) if content else None
+    return told if isinstance(told, str) and told.strip() else None

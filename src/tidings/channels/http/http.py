@@ -7,7 +7,7 @@ What becomes of a message, by how its call ended:
     3xx, 401, 403, 404, 405, 407, 421           TransientError, which names the setting to mend
     402, 408, 425, 429, 5xx                     TransientError, not before its Retry-After
     409                                         OutcomeUnknown, `own`: an earlier call is at work
-    410 with a reason                           AddressRejected; without one: check the URL
+    410 with a `reason`                         AddressRejected; without one: check the URL
     any other 4xx (400, 413, 422, …)            PermanentError
     502, 504, a code that is none               OutcomeUnknown: a gateway heard nothing either
     lost or silent after the request left us    OutcomeUnknown
