@@ -116,7 +116,6 @@ WAYS_TO_SAY_NOTHING: dict[str, Act] = {
     "a head in drips": then(b"HTTP/1.1 200 OK\r\n", repeating(b"x", pause=0.05)),
     "a header without end": then(b"HTTP/1.1 200 OK\r\nX: ", repeating(b"x" * 65536)),
     "headers without end": then(b"HTTP/1.1 200 OK\r\n", repeating(b"X: y\r\n" * 10_000)),
-    "chunks that are none": then(OK_IN_CHUNKS + b"what?\r\n", say_nothing),
     "100 without end": repeating(b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
 }
 WAYS_TO_END_A_BODY: dict[str, Act] = {
@@ -126,6 +125,7 @@ WAYS_TO_END_A_BODY: dict[str, Act] = {
     "stalled": then(OK, say_nothing),
     "without end": then(OK, repeating(b" " * 65536)),
     "chunks without end": then(OK_IN_CHUNKS, repeating(b"10\r\n" + b" " * 16 + b"\r\n")),
+    "chunks that are none": then(OK_IN_CHUNKS + b"what?\r\n", say_nothing),
     "a bomb": then(bomb(200_000_000), hang_up),
 }
 

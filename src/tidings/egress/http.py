@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from tidings.core.errors import InvalidInput, OutcomeUnknown, Unavailable
+from tidings.egress.head_first import HeadFirstConnector
 
 #: bytes of an answer that are read unless more are asked for; the rest is cut off
 ANSWER_LIMIT = 1024 * 1024
@@ -114,7 +115,7 @@ class HttpClient:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=HeadFirstConnector(
                     limit=self._connections,
                     keepalive_timeout=_KEPT_SECONDS,
                     ssl=True if self._tls is None else self._tls,
