@@ -27,6 +27,7 @@ from tidings.delivery.gate.state import (
     asked,
     seconds_until,
     share_of,
+    still_silent,
 )
 from tidings.delivery.gate.words import why_not
 
@@ -174,8 +175,8 @@ class Gate:
         """Tell the others what they don't know, and learn what they know."""
         silent = _loop_time() - self._asked_at
         is_due = self._terms.are_limits and silent > self._terms.life / 3
-        # what was seen alone was told to nobody yet
-        if is_due or self._is_alone or not self._report.is_empty:
+        # what was seen alone was told to nobody yet, and what was told may be lost
+        if is_due or self._is_alone or self.silence or not self._report.is_empty:
             async with self._turn:
                 await self._ask(0)
 
@@ -231,7 +232,7 @@ class Gate:
             found = unpacked_state(old)
             if was_alone or (found is None and is_known):
                 found = after_absence(kept, found, now)
-            before = found or State(bucket=fresh(now))
+            before = still_silent(found or State(bucket=fresh(now)), kept)
             state, granted = asked(before, ask, self._terms, now)
             return packed(state), (state, granted, now)
 

@@ -49,7 +49,7 @@ def _state(given: Mapping[str, Any]) -> State:
         bucket=_made(Bucket, _numbers(given["bucket"])),
         leases=leases,
         breaker=_breaker(given["breaker"]),
-        paused_until=float(given["paused_until"]),
+        **_numbers({"paused_until": given["paused_until"]}),
     )
 
 

@@ -158,5 +158,12 @@ def after_absence(kept: State, found: State | None, now: float) -> State:
         there,
         bucket=buckets.empty(now),
         breaker=breakers.worse(kept.breaker, there.breaker),
-        paused_until=max(kept.paused_until, there.paused_until),
     )
+
+
+def still_silent(found: State, kept: State) -> State:
+    """As found, but for a wish for silence that only we know of.
+
+    Others write the state anew after it was lost, and may not have heard of one by then.
+    """
+    return replace(found, paused_until=max(found.paused_until, kept.paused_until))

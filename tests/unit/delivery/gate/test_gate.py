@@ -7,7 +7,9 @@ import pytest
 from tests.unit.delivery.gate.workers import Workers
 from tidings.core.integrations import Limits
 from tidings.core.ports import Change, Result, SharedState
+from tidings.delivery.gate.bucket import fresh
 from tidings.delivery.gate.gate import Gate
+from tidings.delivery.gate.state import State
 from tidings.memory_bus.shared_state import MemorySharedState
 from tidings.testing.clock import MovableClock
 
@@ -169,6 +171,53 @@ async def test_silence_that_one_was_asked_for_holds_for_all() -> None:
     assert await other.take(5) == 0
     workers.clock.advance(seconds=1.1)
     assert await other.take(5) == 5
+
+
+async def test_silence_that_others_wrote_over_is_not_forgotten_by_who_heard_it() -> None:
+    workers = Workers()
+    one, other = workers.gate("a"), workers.gate("b")
+    one.pause(60)
+    await one.tell()
+    workers.lose()
+
+    assert await other.take(1) == 1
+    one.ended(one.term, failed=False)
+    await one.tell()
+
+    assert await one.take(1) == 0
+    assert one.wait() == pytest.approx(60, abs=0.1)
+    workers.clock.advance(seconds=1)
+    other.ended(other.term, failed=False)
+    await other.tell()
+    assert await other.take(1) == 0
+    assert other.wait() == pytest.approx(59, abs=0.1)
+    workers.clock.advance(seconds=60)
+    assert (await one.take(1), await other.take(1)) == (1, 1)
+
+
+async def test_silence_is_told_again_for_as_long_as_it_lasts() -> None:
+    workers = Workers()
+    one, other = workers.gate("a"), workers.gate("b")
+    one.pause(60)
+    await one.tell()
+    workers.lose()
+
+    await one.tell()
+
+    assert await other.take(1) == 0
+    assert other.wait() == pytest.approx(60, abs=0.1)
+
+
+@pytest.mark.parametrize("until", [1e300, 5e9])
+async def test_silence_that_a_stranger_wrote_ends_after_a_day(until: float) -> None:
+    workers = Workers()
+    one, other = workers.gate("a"), workers.gate("b")
+    await workers.write(State(bucket=fresh(0.0), paused_until=until))
+    assert (await one.take(1), await other.take(1)) == (0, 0)
+
+    workers.clock.advance(days=1, seconds=1)
+
+    assert (await one.take(1), await other.take(1)) == (1, 1)
 
 
 async def test_ten_years_of_silence_are_a_day() -> None:

@@ -22,6 +22,7 @@ from tidings.delivery.gate.state import (
     asked,
     seconds_until,
     share_of,
+    still_silent,
 )
 
 FULL = State(bucket=Bucket(tokens=100.0, at=0.0))
@@ -107,12 +108,18 @@ def test_alone_a_worker_allows_itself_its_part() -> None:
 
 def test_after_an_absence_the_bucket_is_empty_and_the_worse_is_believed() -> None:
     opened = Breaker(phase=Phase.OPEN, term=3, until=50.0)
-    kept = State(bucket=fresh(0.0), breaker=opened, paused_until=70.0)
+    kept = State(bucket=fresh(0.0), breaker=opened)
 
     for found in (FULL, None):
         state = after_absence(kept, found, 10.0)
         assert state.bucket == Bucket(tokens=0.0, at=10.0)
-        assert (state.breaker, state.paused_until) == (opened, 70.0)
+        assert state.breaker == opened
+
+
+def test_of_two_wishes_for_silence_the_longer_holds() -> None:
+    short, long = replace(FULL, paused_until=7.0), replace(FULL, paused_until=70.0)
+
+    assert still_silent(short, long) == still_silent(long, short) == long
 
 
 def test_a_state_is_read_as_it_was_written() -> None:
@@ -126,6 +133,13 @@ def test_shares_are_read_as_they_were_written() -> None:
     shares = counted(configured({"east": 2, "west": 1}), {"east": Minute(calls=1)}, 60.0)
 
     assert unpacked_shares(packed(shares)) == shares
+
+
+def test_silence_until_what_is_no_number_makes_the_whole_unreadable() -> None:
+    spoilt = packed(FULL).replace(b'"paused_until":0.0', b'"paused_until":"nan"')
+
+    assert spoilt != packed(FULL)
+    assert unpacked_state(spoilt) is None
 
 
 def test_what_a_newer_release_adds_is_left_aside() -> None:
