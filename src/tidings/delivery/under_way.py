@@ -37,7 +37,8 @@ class _Place:
 class UnderWay:
     """A slot is free again when its outcome is settled.
 
-    What workers died of before is sent alone on its channel, so that it takes no other with it.
+    What workers died of before is sent alone on its channel, so that it takes no other with it: it
+    waits for all that began before it, and what began after it waits until it is over.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class UnderWay:
         self._quiet_log = quiet_log
         self._gauge = gauge
         self._tasks: dict[asyncio.Task[None], _Place] = {}
+        #: those of them that are to be alone
+        self._suspects: set[asyncio.Task[None]] = set()
         #: the ids of those whose outcome stands and is only being written
         self._settling: set[str] = set()
         #: the ids of those that came to their outcome without a call
@@ -72,7 +75,7 @@ class UnderWay:
     @property
     def is_to_be_alone(self) -> bool:
         """Whether nothing may be added to what is under way."""
-        return any(_is_suspect(place.trip.claimed) for place in self._tasks.values())
+        return bool(self._suspects)
 
     def count(self, *, reserved: bool) -> int:
         """How many slots are taken, of those for all or of the reserved ones."""
@@ -83,8 +86,12 @@ class UnderWay:
         if trips:
             _log.info("claimed", channel=self._channel, count=len(trips))
         for trip in trips:
-            task = asyncio.create_task(self._one(trip))
+            is_suspect = _is_suspect(trip.claimed)
+            before = tuple(self._tasks if is_suspect else self._suspects)
+            task = asyncio.create_task(self._one(trip, before))
             self._tasks[task] = _Place(trip=trip, reserved=reserved)
+            if is_suspect:
+                self._suspects.add(task)
             task.add_done_callback(self._done)
         self._gauge.set(len(self._tasks))
 
@@ -109,7 +116,7 @@ class UnderWay:
         for task in tuple(self._tasks):
             task.cancel()
 
-    async def _one(self, trip: Trip) -> None:
+    async def _one(self, trip: Trip, before: Sequence[asyncio.Task[None]]) -> None:
         claimed = trip.claimed
         _log.debug(
             "claimed",
@@ -119,7 +126,7 @@ class UnderWay:
             epoch=claimed.epoch,
         )
         try:
-            outcome = await self._carried(trip)
+            outcome = await self._carried(trip, before)
             self._settling.add(claimed.id)
             if outcome.attempt is None:
                 self._uncalled.add(claimed.id)
@@ -130,23 +137,10 @@ class UnderWay:
             for ring in self._on_due:
                 ring()
 
-    async def _carried(self, trip: Trip) -> Outcome:
-        if _is_suspect(trip.claimed) and not await self._is_alone():
+    async def _carried(self, trip: Trip, before: Sequence[asyncio.Task[None]]) -> Outcome:
+        if before and not await _are_over(before):
             return given_back(trip.claimed)
         return await self._carry(trip)
-
-    async def _is_alone(self) -> bool:
-        """Wait for all others; no where that was broken off."""
-        others = [
-            task for task, place in self._tasks.items() if not _is_suspect(place.trip.claimed)
-        ]
-        try:
-            if others:
-                await asyncio.wait(others)
-        except asyncio.CancelledError:
-            uncancel()
-            return False
-        return True
 
     async def _settle_as_newest(self, outcome: Outcome) -> None:
         """Again where a claim of our own had overtaken it: the lease ran out, but nobody died.
@@ -161,6 +155,7 @@ class UnderWay:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         trip = self._tasks.pop(task).trip
+        self._suspects.discard(task)
         claimed = trip.claimed
         self._settling.discard(claimed.id)
         self._gauge.set(len(self._tasks))
@@ -177,6 +172,16 @@ class UnderWay:
                 delivery_id=claimed.id,
                 integration=claimed.provider,
             )
+
+
+async def _are_over(tasks: Sequence[asyncio.Task[None]]) -> bool:
+    """Wait for them; no where that was broken off."""
+    try:
+        await asyncio.wait(tasks)
+    except asyncio.CancelledError:
+        uncancel()
+        return False
+    return True
 
 
 def _is_due_at_once(outcome: Outcome) -> bool:
