@@ -156,6 +156,27 @@ async def test_a_claim_that_overtakes_our_own_starts_no_second_call(office: Post
     assert slow.started == 1
 
 
+async def test_a_claim_of_our_own_whose_answer_is_late_starts_no_second_call(
+    office: PostOffice, store: TroubledStore
+) -> None:
+    await office.plan_welcomes()
+    slow = HeldProvider()
+    service = office.service(store=store, provider=slow, lease_seconds=5, poll_seconds=0.02)
+
+    async with running(service):
+        await until(lambda: slow.started == 1)
+        store.withheld = frozenset({"claim"})
+        office.clock.advance(seconds=6)
+        await until(lambda: _has_epoch(office, 2))
+        slow.release.set()
+        await until(lambda: store.answered["settle"] == 1)
+        store.withheld = frozenset()
+        store.released.set()
+        await until(lambda: _all_sent(office))
+
+    assert slow.started == 1
+
+
 async def test_an_outcome_that_counted_is_not_told_again_under_a_claim_of_our_own(
     office: PostOffice, store: TroubledStore
 ) -> None:

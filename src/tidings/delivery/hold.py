@@ -47,6 +47,8 @@ class Hold:
         self._held: dict[str, _Held] = {}
         self._readings = GroupCommit[Claimed, Claimed | None](store.reread, breath=_BREATH)
         self._lost = LostClaims(store)
+        #: one for each claim whose answer has not come yet
+        self._claims: set[asyncio.Event] = set()
         self._outage = False
         #: until then the others may hold what is theirs, on the loop's clock
         self._patient_until = 0.0
@@ -59,7 +61,7 @@ class Hold:
         await self._outlast()
         await self._lost.give_back_new(spared=tuple(self._held))
         asked = _now()
-        with self._watchful(), self._lost.noting(request):
+        with self._claiming(), self._watchful(), self._lost.noting(request):
             result = await self._store.claim(request)
         taken = [claimed for claimed in result.taken if claimed.id not in self._held]
         for claimed in result.taken:
@@ -68,6 +70,11 @@ class Hold:
                 claimed=claimed, until=asked + request.lease, read=held.read if held else asked
             )
         return ClaimResult(taken=taken, ended=result.ended)
+
+    async def claims_answered(self) -> None:
+        """Until each claim that is under way now has brought what it took, or has failed."""
+        for answered in tuple(self._claims):
+            await answered.wait()
 
     async def sweep(self, channel: str, *, limit: int) -> Swept:
         """Take nothing in hand, and spare what is. Raises Unavailable."""
@@ -149,6 +156,16 @@ class Hold:
             await self._beat()
         else:
             await self._store.now()
+
+    @contextmanager
+    def _claiming(self) -> Iterator[None]:
+        answered = asyncio.Event()
+        self._claims.add(answered)
+        try:
+            yield
+        finally:
+            self._claims.discard(answered)
+            answered.set()
 
     @contextmanager
     def _watchful(self) -> Iterator[None]:

@@ -145,12 +145,15 @@ class UnderWay:
     async def _settle_as_newest(self, outcome: Outcome) -> None:
         """Again where a claim of our own had overtaken it: the lease ran out, but nobody died.
 
-        One that counted is not told twice: what we claimed of it since then is given back.
+        Such a claim may still wait for its answer. One that counted is not told twice: what we
+        claimed of it since then is given back.
         """
         settled = None
         while (newest := self._hold.newest(outcome.claimed)) is not settled:
             if await self._settle(replace(outcome, claimed=newest)):
                 outcome = given_back(newest)
+            else:
+                await self._hold.claims_answered()
             settled = newest
 
     def _done(self, task: asyncio.Task[None]) -> None:
