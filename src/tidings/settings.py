@@ -34,7 +34,7 @@ _FIXES: Mapping[str, str] = {
     "bus_channels": "use USER_CHANNEL, or channels of your own, comma separated",
     "log_level": "use debug, info, warning or error",
     "beat_seconds": "a beat must come at least twice in a lease",
-    "drain_seconds": "use at most 8, so that the process ends within 10",
+    "drain_seconds": "use at most 6, so that the process ends within 10",
     "linger_seconds": "use 0 to 3, so that the process ends within 10",
     "health_port": "use a free port from 1 to 65535; 0 lets the system choose",
     "log_format": "use auto, console or json",
@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     #: deliveries a channel worker has under way at once
     slots: Annotated[int, pydantic.Field(ge=1, le=10_000)] = 100
     #: how long what is in hand may take after SIGTERM
-    drain_seconds: Annotated[float, pydantic.Field(gt=0, le=8)] = 6.0
+    drain_seconds: Annotated[float, pydantic.Field(gt=0, le=6)] = 6.0
     #: how long an API that is to stop answers on, while its readiness sends callers elsewhere
     linger_seconds: Annotated[float, pydantic.Field(ge=0, le=3)] = 0.0
 

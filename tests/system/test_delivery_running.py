@@ -7,7 +7,8 @@ import pytest
 import structlog
 
 from tests.system.post_office import HeldProvider, PostOffice, running, until
-from tidings.core.errors import ConfigurationError, Unavailable
+from tests.system.troubled_store import TroubledStore
+from tidings.core.errors import ConfigurationError, TransientError, Unavailable
 from tidings.core.models import Event
 from tidings.store import schema
 
@@ -105,6 +106,23 @@ async def test_what_was_not_called_yet_is_given_back_without_an_attempt(
     assert (row["state"], row["tries"]) == ("pending", 0)
     assert await office.rows(schema.attempts) == []
     assert await office.service().work() == 1
+
+
+async def test_a_silence_that_can_not_be_written_holds_up_the_end_for_a_second(
+    office: PostOffice,
+) -> None:
+    await office.plan_welcomes()
+    office.provider.script([TransientError("429 slow down", retry_after=60)])
+    store = TroubledStore(office.store)
+    store.hanging = frozenset({"now"})
+    loop = asyncio.get_running_loop()
+
+    async with running(office.service(store=store)) as stopping:
+        await until(lambda: store.answered["settle"] == 1)
+        stopping.set()
+        started = loop.time()
+
+    assert loop.time() - started < 1.8
 
 
 async def test_a_bus_that_is_down_stops_no_mail(office: PostOffice) -> None:

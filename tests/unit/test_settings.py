@@ -1,9 +1,11 @@
+import dataclasses
 import os
 from pathlib import Path
 
 import pytest
 
 from tidings.core.errors import ConfigurationError
+from tidings.delivery.pace import USUAL_PACE
 from tidings.settings import read_settings
 
 
@@ -19,6 +21,19 @@ def test_nothing_needs_to_be_set() -> None:
 
     assert settings.sqlite_path == Path("tidings.db")
     assert settings.redis_url is None
+
+
+def test_a_worker_is_as_fast_and_as_patient_by_either_default() -> None:
+    settings = read_settings()
+
+    for field in dataclasses.fields(USUAL_PACE):
+        if hasattr(settings, field.name):
+            assert getattr(settings, field.name) == getattr(USUAL_PACE, field.name), field.name
+
+
+def test_a_drain_leaves_time_to_tell_the_news_before_the_process_is_broken_off() -> None:
+    with pytest.raises(ConfigurationError, match="at most 6"):
+        read_settings(drain_seconds=7)
 
 
 @pytest.mark.parametrize(

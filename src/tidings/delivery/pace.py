@@ -15,7 +15,7 @@ class Pace:
     #: how long a worker sleeps when no bell rings
     poll_seconds: float = 1.0
     #: how long what is in hand may take once the worker is to stop
-    drain_seconds: float = 8.0
+    drain_seconds: float = 6.0
     #: how long one call may take
     call_seconds: float = 330.0
 

@@ -134,11 +134,14 @@ class DeliveryService:
             asyncio.create_task(self._keep_telling(chosen)),
             *[asyncio.create_task(self._keep_sweeping(channel)) for channel in chosen],
         ]
+        is_drained = False
         try:
             await self._claim_until(stopping, chosen)
             await self._drain(chosen, self._pace.drain_seconds)
+            is_drained = True
         finally:
-            await self._drain(chosen, _LAST_SECONDS)
+            if not is_drained:
+                await self._drain(chosen, _LAST_SECONDS)
             for task in kept:
                 task.cancel()
             await asyncio.wait(kept)
