@@ -1,9 +1,12 @@
 """What the ledger has lines for: requests, calls, and hands."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tests.simulation.loop import Process
+from tests.simulation.settings import LATEST
+
+_LAG = timedelta(seconds=LATEST)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +54,13 @@ class Call:
     over: bool = False
     #: seconds it was told to stay away
     retry_after: float = 0.0
+
+    def is_attempt_of(self, started_at: datetime) -> bool:
+        """Whether an attempt of that time is this call.
+
+        Its caller knows the database's clock as well as an answer that came late tells it.
+        """
+        return abs(started_at - self.started_at) <= _LAG
 
 
 @dataclass(slots=True, kw_only=True)

@@ -217,7 +217,7 @@ class Ledger:
     def _obey(self, outcome: Outcome) -> None:
         """From now on the vendor's wish to be left alone is known to everybody."""
         for call in self._calls[outcome.claimed.id]:
-            if outcome.attempt and outcome.attempt.started_at == call.started_at:
+            if outcome.attempt and call.is_attempt_of(outcome.attempt.started_at):
                 self._asked_to_wait[call.delivery, call.account] = call
 
     def require(self, kept: bool, what: str, of: object) -> None:

@@ -6,6 +6,7 @@ from random import Random
 from typing import TypeVar
 
 from tests.simulation.loop import Process
+from tests.simulation.settings import LATEST
 from tests.simulation.weather import Answering, Asking
 from tests.simulation.world import World
 from tidings.core.errors import Unavailable
@@ -13,7 +14,7 @@ from tidings.core.errors import Unavailable
 Result = TypeVar("Result")
 
 #: seconds that what is late may take
-_LATE = (0.001, 0.05, 0.6, 2.5)
+_LATE = (0.001, 0.05, 0.6, LATEST)
 #: what is asked again and again, mostly in vain; it goes wrong less often in proportion
 _LOOKS = frozenset({"claim", "plan", "reread", "resume", "sweep"})
 _RARELY = 0.15

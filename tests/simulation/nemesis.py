@@ -3,7 +3,8 @@
 import sqlite3
 from collections.abc import Callable
 
-from tests.simulation.installation import Installation, Running
+from tests.simulation.installation import Installation
+from tests.simulation.loop import Process
 from tests.simulation.settings import LEASE
 from tests.simulation.weather import TROUBLE_SECONDS
 from tests.simulation.world import World
@@ -35,13 +36,13 @@ class Nemesis:
         self._world.later(self._world.random.random() * TROUBLE_SECONDS, stroke)
 
     def _kill(self) -> None:
-        self._installation.kill(self._somebody().process)
+        self._strike(self._installation.kill)
 
     def _stop(self) -> None:
-        self._installation.stop(self._somebody().process)
+        self._strike(self._installation.stop)
 
     def _stall(self) -> None:
-        self._world.stun(self._somebody().process)
+        self._strike(self._world.stun)
 
     def _lose_bus(self) -> None:
         self._world.note("world", "the bus is lost")
@@ -65,6 +66,8 @@ class Nemesis:
             "UPDATE events SET state = 'due', due_at = ? WHERE state = 'planned'", (now,)
         )
 
-    def _somebody(self) -> Running:
+    def _strike(self, stroke: Callable[[Process], None]) -> None:
+        """One of those that run, if any does."""
         running = self._installation.running
-        return running[self._world.random.choice(sorted(running))]
+        if running:
+            stroke(running[self._world.random.choice(sorted(running))].process)

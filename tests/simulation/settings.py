@@ -2,6 +2,8 @@
 
 #: seconds of a lease, of a beat within it, between two polls, and until a call is broken off
 LEASE, BEAT, POLL, CALL_SECONDS = 4.0, 1.0, 1.5, 7.0
+#: seconds that what comes late takes at most
+LATEST = 2.5
 #: planners look more rarely: a look of theirs costs three of the others'
 PLANNER_POLL = 4.0
 #: calls a channel worker has under way at once

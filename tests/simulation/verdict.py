@@ -3,6 +3,7 @@
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from tests.simulation.entries import Call, Request
@@ -11,7 +12,7 @@ from tests.simulation.settings import LEASE
 from tests.simulation.store import address_of
 from tests.simulation.workflows import PROMISES, Promise
 from tidings.core.models import DeliveryState
-from tidings.store.schema.types import to_microseconds
+from tidings.store.schema.types import from_microseconds, to_microseconds
 
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM events WHERE state = 'due')
@@ -19,6 +20,7 @@ SELECT (SELECT count(*) FROM events WHERE state = 'due')
      + (SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending'))
 """
 _MARK = "coalesce(data->>'mark', data->>'text', data->>'email') AS mark"
+_ANSWERS = "SELECT delivery_id, outcome, started_at FROM attempts WHERE finished_at IS NOT NULL"
 _ENDS = frozenset({"sent", "failed", "suppressed", "expired", "held", "cancelled"})
 Row = dict[str, Any]
 
@@ -36,13 +38,15 @@ def unfinished(ledger: Ledger, connection: sqlite3.Connection) -> bool:
 
 def forgotten(ledger: Ledger, connection: sqlite3.Connection) -> list[Call]:
     """Calls whose answer came, to somebody who lived on, and is not on record."""
-    recorded = set(connection.execute("SELECT delivery_id, started_at, outcome FROM attempts"))
+    recorded: defaultdict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for row in connection.execute(_ANSWERS):
+        recorded[row[0], row[1]].append(from_microseconds(row[2]))
     return [
         call
         for call in ledger.calls
         if call.answer
         and not call.process.lost
-        and (call.delivery, to_microseconds(call.started_at), call.answer) not in recorded
+        and not any(map(call.is_attempt_of, recorded[call.delivery, call.answer]))
     ]
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from tests.system.house import House, open_house
 from tidings.channels.recording import RecordingProvider
+from tidings.core.clock import Clock
 from tidings.core.ids import Ids
 from tidings.core.integrations import Integration
 from tidings.core.models import (
@@ -79,6 +80,7 @@ class PostOffice:
         shared: SharedState | None = None,
         bus: Any = None,
         templates: Templates | None = None,
+        clock: Clock | None = None,
         **pace: Any,
     ) -> DeliveryService:
         """A delivery service of one more worker, by one provider or by several integrations."""
@@ -91,7 +93,7 @@ class PostOffice:
             integrations={"email": integrations or [alone]},
             retry=exponential(chance=lambda: 0.0),
             metrics=self.house.metrics,
-            clock=self.clock,
+            clock=clock or self.clock,
             reject_address=self.house.users.reject_address,
             pace=Pace(**pace),
         )

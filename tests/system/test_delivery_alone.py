@@ -11,6 +11,7 @@ from tests.unit.delivery.claims import claimed
 from tidings.core.metrics import Metrics
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Outcome
+from tidings.delivery.database_clock import DatabaseClock
 from tidings.delivery.hold import Hold
 from tidings.delivery.outcomes import given_back
 from tidings.delivery.trips import Trip
@@ -53,7 +54,13 @@ async def carried(office: PostOffice, calls: Calls, *lapses: int) -> AsyncIterat
         channel="email",
         carry=calls.carry,
         settle=calls.settle,
-        hold=Hold(store=office.store, lease_seconds=10, beat_seconds=3, quiet_log=quiet_log),
+        hold=Hold(
+            store=office.store,
+            clock=DatabaseClock(office.clock),
+            lease_seconds=10,
+            beat_seconds=3,
+            quiet_log=quiet_log,
+        ),
         quiet_log=quiet_log,
         gauge=Metrics().in_flight.labels("email"),
     )

@@ -132,7 +132,7 @@ STATEMENTS: dict[str, tuple[str, list[str], str | None]] = {
     ),
     "due_events": (DUE_EVENTS, [_NO_SHIFT, str(BATCH)], "events_due"),
     "due_notifications": (DUE_NOTIFICATIONS, [_NO_SHIFT, str(BATCH)], "notifications_due"),
-    "reread": (REREAD, [ids("d"), each("1", "integer")], "deliveries_pkey"),
+    "reread": (REREAD, [_NO_SHIFT, ids("d"), each("1", "integer")], "deliveries_pkey"),
     "beat": (
         BEAT,
         [_NO_SHIFT, _LEASE, ids("d"), each("1", "integer")],

@@ -1,7 +1,7 @@
 """The values the store takes and gives: rows of work on their way from accepted to settled."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -234,6 +234,8 @@ class Claimed:
     #: when it was planned
     created_at: datetime
     expires_at: datetime | None = None
+    #: the database's clock when all this was read
+    read_at: datetime = field(compare=False)
     #: it was called off, so there is no call
     cancelled: bool = False
     #: a call's answer never came: it may have been taken

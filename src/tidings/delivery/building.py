@@ -49,7 +49,9 @@ class Workshop:
     settler: Settler
     news: News
     metrics: Metrics
+    #: the worker's own, and the one by which deliveries are judged
     clock: Clock
+    database_clock: Clock
     ids: Ids
     quiet_log: QuietLog
     pace: Pace
@@ -145,7 +147,7 @@ class Workshop:
             retry=elsewhere(self.retry, routes),
             current=self.hold.current,
             silence=partial(silence, routes, integration.name),
-            clock=self.clock,
+            clock=self.database_clock,
             quiet_log=self.quiet_log,
         )
 

@@ -10,6 +10,7 @@ from tidings.core.group_commit import GroupCommit
 from tidings.core.ports import Store
 from tidings.core.quiet_log import QuietLog
 from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Swept
+from tidings.delivery.database_clock import DatabaseClock
 from tidings.delivery.lost_claims import LostClaims
 
 #: seconds for which what was read with the claim is as good as read now
@@ -38,9 +39,16 @@ class Hold:
     """
 
     def __init__(
-        self, *, store: Store, lease_seconds: float, beat_seconds: float, quiet_log: QuietLog
+        self,
+        *,
+        store: Store,
+        clock: DatabaseClock,
+        lease_seconds: float,
+        beat_seconds: float,
+        quiet_log: QuietLog,
     ) -> None:
         self._store = store
+        self._clock = clock
         self._lease_seconds = lease_seconds
         self._beat_seconds = beat_seconds
         self._quiet_log = quiet_log
@@ -63,6 +71,7 @@ class Hold:
         asked = _now()
         with self._claiming(), self._watchful(), self._lost.noting(request):
             result = await self._store.claim(request)
+        self._heed(result.taken, asked)
         taken = [claimed for claimed in result.taken if claimed.id not in self._held]
         for claimed in result.taken:
             held = self._held.get(claimed.id)
@@ -105,6 +114,7 @@ class Hold:
             again = await self._readings.submit(self.newest(claimed))
             if again is None:
                 return None
+            self._heed([again], read)
             current = again
         return current if self.is_sure(claimed) else None
 
@@ -140,6 +150,11 @@ class Hold:
                 await self._lost.give_back(spared=tuple(self._held))
             except Exception as error:  # the next beat, or the lease, decides
                 self._quiet_log.warning("what is in hand could not be held", reason=str(error))
+
+    def _heed(self, claimed: Sequence[Claimed], asked: float) -> None:
+        """What time the database has by now."""
+        if claimed:
+            self._clock.heard(claimed[0].read_at, asked=asked)
 
     async def _outlast(self) -> None:
         while self._outage or _now() < self._patient_until:

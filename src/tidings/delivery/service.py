@@ -18,6 +18,7 @@ from tidings.delivery.building import Workshop
 from tidings.delivery.channel import Channel
 from tidings.delivery.confirming import Confirmed, Confirming
 from tidings.delivery.courier import Templates
+from tidings.delivery.database_clock import DatabaseClock
 from tidings.delivery.dead_addresses import RejectAddress
 from tidings.delivery.ends import Ends
 from tidings.delivery.hold import Hold
@@ -73,9 +74,11 @@ class DeliveryService:
             quiet_log=self._quiet_log,
         )
         self._confirming = Confirming(store, tell=self._bus_news.tell)
-        self._news = News(self._bus_news, ends=Ends(metrics, clock=clock))
+        database_clock = DatabaseClock(clock)
+        self._news = News(self._bus_news, ends=Ends(metrics, clock=database_clock))
         self._hold = Hold(
             store=store,
+            clock=database_clock,
             lease_seconds=pace.lease_seconds,
             beat_seconds=pace.beat_seconds,
             quiet_log=self._quiet_log,
@@ -91,6 +94,7 @@ class DeliveryService:
             news=self._news,
             metrics=metrics,
             clock=clock,
+            database_clock=database_clock,
             ids=ids,
             quiet_log=self._quiet_log,
             pace=pace,

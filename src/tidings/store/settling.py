@@ -51,6 +51,8 @@ class Times:
 
     created_at: datetime
     expires_at: datetime | None
+    #: the database's clock
+    read_at: datetime
 
 
 def to_claimed(row: Row, times: Times, *, event: Event, recipient: Recipient | None) -> Claimed:
@@ -76,6 +78,7 @@ def to_claimed(row: Row, times: Times, *, event: Event, recipient: Recipient | N
         policy=SendPolicy.of(orjson.loads(row["policy"]) if row["policy"] else None),
         created_at=times.created_at,
         expires_at=times.expires_at,
+        read_at=times.read_at,
         cancelled=bool(row["cancelled"]),
         doubt=bool(row["doubt"]),
         asked=bool(row["asked"]),

@@ -38,6 +38,7 @@ CLAIMED = Claimed(
     recipient=ADA,
     provider="smtp",
     created_at=NOW,
+    read_at=NOW,
 )
 
 

@@ -44,7 +44,7 @@ _LEAST_LATELY = f"""
 #: `is_released` of store.settling
 _RELEASED = "(tries = 0 AND lapses = 0 AND due.provider <> ALL ($7::text[]))"
 
-#: what `claimed_of` reads, of a delivery `changed` with its event and its user
+#: what `claimed_of` reads, of a delivery `changed` with its event and its user; $1 is the shift
 CLAIMED = f"""
 changed.id::text, changed.epoch, changed.tries, changed.lapses,
 changed.notification_id::text, changed.workflow, changed.step, changed.channel,
@@ -52,6 +52,7 @@ changed.lane, changed.address, changed.template, changed.template_version, chang
 changed.consent_version, coalesce(changed.provider, '') AS provider,
 changed.policy::text, changed.created_at, changed.expires_at,
 changed.cancelled_at IS NOT NULL AS cancelled, changed.doubt,
+clock_timestamp() + $1::interval AS read_at,
 events.source, events.source_id, events.type, events.user_id AS event_user_id,
 events.data::text, events.time,
 {RECIPIENT}
@@ -136,5 +137,7 @@ async def claim(connection: "Connection", shift: timedelta, request: ClaimReques
 
 def claimed_of(row: Row) -> Claimed:
     """A delivery from the columns of `CLAIMED`."""
-    times = Times(created_at=row["created_at"], expires_at=row["expires_at"])
+    times = Times(
+        created_at=row["created_at"], expires_at=row["expires_at"], read_at=row["read_at"]
+    )
     return to_claimed(row, times, event=to_event(row, row["time"]), recipient=to_recipient(row))

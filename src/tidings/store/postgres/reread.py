@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tidings.core.work import Claimed
@@ -14,18 +15,21 @@ if TYPE_CHECKING:
 
 #: `state || ''`: see store.postgres.settle
 REREAD = f"""
-SELECT deliveries.id::text, deliveries.epoch, cancelled_at IS NOT NULL AS cancelled, {RECIPIENT}
-FROM unnest($1::uuid[], $2::integer[]) AS item (id, epoch)
+SELECT deliveries.id::text, deliveries.epoch, cancelled_at IS NOT NULL AS cancelled,
+       clock_timestamp() + $1::interval AS read_at, {RECIPIENT}
+FROM unnest($2::uuid[], $3::integer[]) AS item (id, epoch)
 JOIN deliveries ON deliveries.id = item.id AND deliveries.epoch = item.epoch
 LEFT JOIN users ON users.id = deliveries.user_id
 WHERE deliveries.state || '' = 'sending'
 """
 
 
-async def reread(connection: "Connection", claimed: Sequence[Claimed]) -> list[Claimed | None]:
+async def reread(
+    connection: "Connection", shift: timedelta, claimed: Sequence[Claimed]
+) -> list[Claimed | None]:
     """What is in hand as it stands now; None for what is not any more."""
     hands = [(each.id, each.epoch) for each in claimed]
-    rows = await connection.fetch(REREAD, *columns(hands, 2))
+    rows = await connection.fetch(REREAD, shift, *columns(hands, 2))
     found = {(row["id"], row["epoch"]): row for row in rows}
     return [_as_it_stands(each, found.get((each.id, each.epoch))) for each in claimed]
 
@@ -33,4 +37,5 @@ async def reread(connection: "Connection", claimed: Sequence[Claimed]) -> list[C
 def _as_it_stands(claimed: Claimed, row: "Row | None") -> Claimed | None:
     if row is None:
         return None
-    return replace(claimed, cancelled=row["cancelled"], recipient=to_recipient(row))
+    recipient = to_recipient(row)
+    return replace(claimed, cancelled=row["cancelled"], recipient=recipient, read_at=row["read_at"])

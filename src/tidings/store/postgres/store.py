@@ -110,7 +110,8 @@ class PostgresStore:
 
     async def reread(self, claimed: Sequence[Claimed]) -> Sequence[Claimed | None]:
         """What is in hand as it stands now, with its user; None for what is not any more."""
-        return await self._database.use(lambda to: reread(to, claimed))
+        shift = self._clock.shift
+        return await self._database.use(lambda to: reread(to, shift, claimed))
 
     async def beat(self, claimed: Sequence[Claimed], *, lease: float) -> Collection[str]:
         """Hold what is still in hand for `lease` more seconds; the ids of what is held."""

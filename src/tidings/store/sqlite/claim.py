@@ -88,7 +88,7 @@ def claim(
     note_lapses(connection, [*taken, *over])
     chosen = [_provider(row, request) for row in taken]
     _take(connection, now, now + lease, taken, chosen, request.id)
-    claimed = read_claimed(connection, taken, chosen, epochs=1)
+    claimed = read_claimed(connection, now, taken, chosen, epochs=1)
     return ClaimResult(taken=claimed, ended=end(connection, now, over))
 
 
@@ -162,7 +162,7 @@ def end(connection: sqlite3.Connection, now: int, rows: Sequence[sqlite3.Row]) -
     """Bring rows to the ends they have, and count them."""
     if not rows:
         return []
-    claimed = read_claimed(connection, rows, [row["provider"] for row in rows])
+    claimed = read_claimed(connection, now, rows, [row["provider"] for row in rows])
     outcomes = [ended(each, ending(row) or "") for row, each in zip(rows, claimed, strict=True)]
     changes = [
         [row["id"], row["lapses"], row["doubt"], each.state, each.reason, each.rule]
@@ -175,6 +175,7 @@ def end(connection: sqlite3.Connection, now: int, rows: Sequence[sqlite3.Row]) -
 
 def read_claimed(
     connection: sqlite3.Connection,
+    now: int,
     rows: Sequence[sqlite3.Row],
     providers: Sequence[str],
     *,
@@ -191,7 +192,7 @@ def read_claimed(
                 "asked": not row["doubt"] and provider == row["asked_last"],
                 "elsewhere": row["doubt"] and row["provider"] not in (None, provider),
             },
-            _times(row),
+            _times(row, now),
             event=event_of(row),
             recipient=recipients.get(row["user_id"]),
         )
@@ -199,9 +200,10 @@ def read_claimed(
     ]
 
 
-def _times(row: sqlite3.Row) -> Times:
+def _times(row: sqlite3.Row, now: int) -> Times:
     expires_at = row["expires_at"]
     return Times(
         created_at=from_microseconds(row["created_at"]),
         expires_at=None if expires_at is None else from_microseconds(expires_at),
+        read_at=from_microseconds(now),
     )

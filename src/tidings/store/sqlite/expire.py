@@ -43,7 +43,7 @@ def expire(connection: sqlite3.Connection, now: int, channel: str, limit: int) -
     rows = fetch(connection, _DUE, {"channel": channel, "now": now, "limit": limit})
     if not rows:
         return []
-    claimed = read_claimed(connection, rows, [row["provider"] for row in rows])
+    claimed = read_claimed(connection, now, rows, [row["provider"] for row in rows])
     outcomes = [late(each, from_microseconds(now)) for each in claimed]
     changes = batch([[each.claimed.id, each.reason, each.claimed.workflow] for each in outcomes])
     connection.execute(_EXPIRE, {"rows": changes, "now": now})

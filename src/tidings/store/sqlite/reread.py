@@ -3,9 +3,11 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from tidings.core.models import Recipient
 from tidings.core.work import Claimed
+from tidings.store.schema.types import from_microseconds
 from tidings.store.sqlite.recipients import read_recipients
 from tidings.store.sqlite.rows import batch, fetch
 
@@ -17,19 +19,26 @@ WHERE deliveries.id = item.value->>0 AND epoch = item.value->>1 AND +state = 'se
 
 
 def reread(
-    connection: sqlite3.Connection, _now: int, claimed: Sequence[Claimed]
+    connection: sqlite3.Connection, now: int, claimed: Sequence[Claimed]
 ) -> list[Claimed | None]:
     """What is in hand as it stands now; None for what is not any more."""
     rows = fetch(connection, _REREAD, {"rows": batch([(each.id, each.epoch) for each in claimed])})
     found = {(row["id"], row["epoch"]): row for row in rows}
     recipients = read_recipients(connection, [row["user_id"] for row in rows])
-    return [_as_it_stands(each, found.get((each.id, each.epoch)), recipients) for each in claimed]
+    read_at = from_microseconds(now)
+    return [
+        _as_it_stands(each, found.get((each.id, each.epoch)), recipients, read_at)
+        for each in claimed
+    ]
 
 
 def _as_it_stands(
-    claimed: Claimed, row: sqlite3.Row | None, recipients: Mapping[str, Recipient]
+    claimed: Claimed,
+    row: sqlite3.Row | None,
+    recipients: Mapping[str, Recipient],
+    read_at: datetime,
 ) -> Claimed | None:
     if row is None:
         return None
     recipient = recipients.get(row["user_id"])
-    return replace(claimed, cancelled=bool(row["cancelled"]), recipient=recipient)
+    return replace(claimed, cancelled=bool(row["cancelled"]), recipient=recipient, read_at=read_at)

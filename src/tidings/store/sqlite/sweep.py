@@ -39,4 +39,4 @@ def _give_back(
         return []
     changes = batch([[row["id"], row["lapses"], row["doubt"]] for row in rows])
     connection.execute(_GIVE_BACK, {"rows": changes, "now": now})
-    return read_claimed(connection, rows, [row["provider"] for row in rows])
+    return read_claimed(connection, now, rows, [row["provider"] for row in rows])

@@ -1,6 +1,7 @@
 """Reading again what is in hand: what changed since the claim is seen before the call."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from tidings.core.ports import Store
 from tidings.notifications.cancelling import Cancelling
@@ -27,6 +28,19 @@ class RereadContract(StoreCase):
         claimed = await claim_one(store)
 
         assert await store.reread([claimed]) == [claimed]
+
+    async def test_each_reading_says_what_time_it_was_by_the_clock_of_the_database(
+        self, store: Store, clock: MovableClock
+    ) -> None:
+        await add_delivery(store)
+        before = await store.now()
+        claimed = await claim_one(store)
+        clock.advance(hours=1)
+        (again,) = await store.reread([claimed])
+
+        assert again is not None
+        assert before <= claimed.read_at < again.read_at <= await store.now()
+        assert again.read_at - claimed.read_at >= timedelta(hours=1)
 
     async def test_an_opt_out_since_the_claim_is_seen(
         self, store: Store, clock: MovableClock
