@@ -4,8 +4,10 @@ What can be judged at once is: it stands among the `violations`, for an error ra
 caught by the very code it accuses.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from tests.simulation.entries import Call, Hand, Request
 from tests.simulation.loop import Process
@@ -13,7 +15,9 @@ from tests.simulation.settings import BEAT, LEASE, MOST_CALLS
 from tests.simulation.workflows import PROMISES
 from tidings.core.integrations import Limits
 from tidings.core.models import DeliveryState
+from tidings.core.rules import Rule
 from tidings.core.work import (
+    AttemptOutcome,
     Claimed,
     ClaimResult,
     Outcome,
@@ -23,6 +27,7 @@ from tidings.core.work import (
     Swept,
 )
 from tidings.store.lapses import LEFT_SECONDS
+from tidings.store.schema.types import to_microseconds
 
 
 class Ledger:
@@ -46,9 +51,13 @@ class Ledger:
         self._hands: dict[tuple[str, int], Hand] = {}
         self._epochs: dict[str, int] = {}
         self._ended: dict[str, DeliveryState] = {}
-        #: what was brought to an end unsettled, until a yes comes after all; how many of those came
+        #: what was given up, until a yes comes after all; how many of those came
         self._given_up: dict[str, DeliveryState] = {}
         self.late_yeses: Counter[DeliveryState] = Counter()
+        #: delivery and start of a call → when its answer was first on record
+        self._recorded: dict[tuple[str, datetime], float] = {}
+        #: delivery → when a yes was first on record
+        self._taken: dict[str, float] = {}
         self._troubled: dict[Process, float] = {}
         self._in_flight: Counter[Process] = Counter()
         #: delivery and account → the last call for it whose answer is on record
@@ -113,8 +122,15 @@ class Ledger:
         self.require(call.epoch == newest, f"called, though epoch {newest} has it", call)
         is_open = self._hands[call.delivery, call.epoch].open
         self.require(is_open, "called, though it was taken back", call)
+        self._judge_yes(call)
         self._judge_patience(call)
         self._judge_limits(call)
+
+    def _judge_yes(self, call: Call) -> None:
+        """What was taken, says the record, is not claimed for another call, nor called for long."""
+        taken = self._taken.get(call.delivery, math.inf)
+        kept = taken > call.claimed_at and call.began_at <= taken + LEASE
+        self.require(kept, "called though a yes was on record", call)
 
     def _judge_patience(self, call: Call) -> None:
         """A vendor's wish to be left alone is known to whoever it told.
@@ -161,6 +177,16 @@ class Ledger:
         """The calls made for a delivery, in order."""
         return self._calls[delivery]
 
+    def was_late(self, delivery: str, started_at: int) -> bool:
+        """Whether that call's answer was on record only when another had been claimed."""
+        (call,) = (
+            each
+            for each in self.calls_of(delivery)
+            if to_microseconds(each.started_at) == started_at
+        )
+        recorded = self._recorded.get((delivery, call.started_at), 0.0)
+        return any(call.began_at < each.claimed_at < recorded for each in self.calls_of(delivery))
+
     def hand(self, process: Process, delivery: str) -> tuple[int, float]:
         """The newest claim of a delivery by a process: its epoch and its time."""
         hands = [
@@ -194,9 +220,29 @@ class Ledger:
         self.require(excused, f"taken from {hand.process}, who was well", delivery)
 
     def _settled(self, settled: Settled, now: float) -> None:
-        outcome, claimed = settled.outcome, settled.outcome.claimed
+        outcome = settled.outcome
+        self._note_record(outcome, now)
         if settled.status is not SettleStatus.SETTLED:
             return
+        if _is_yes(outcome) and outcome.rule == Rule.TAKEN:
+            self._overturn(outcome.claimed.id, now)
+        else:
+            self._close(outcome.claimed)
+        if outcome.state is not DeliveryState.PENDING:
+            self._ended[outcome.claimed.id] = outcome.state
+        if outcome.state is DeliveryState.HELD:
+            self._given_up[outcome.claimed.id] = outcome.state
+        self._obey(outcome)
+
+    def _note_record(self, outcome: Outcome, now: float) -> None:
+        if outcome.attempt is None:
+            return
+        self._recorded.setdefault((outcome.claimed.id, outcome.attempt.started_at), now)
+        if _is_yes(outcome):
+            self._taken.setdefault(outcome.claimed.id, now)
+
+    def _close(self, claimed: Claimed) -> None:
+        """It is settled by the hand that has it."""
         current = self._epochs.get(claimed.id)
         self.require(
             claimed.epoch == current,
@@ -204,15 +250,16 @@ class Ledger:
             claimed.id,
         )
         hand = self._hands[claimed.id, claimed.epoch]
-        given_up = self._given_up.pop(claimed.id, None)
-        if given_up is not None and outcome.state is DeliveryState.SENT:
-            self.late_yeses[given_up] += 1
-        else:
-            self.require(hand.open, f"epoch {claimed.epoch} was settled twice", claimed.id)
+        self.require(hand.open, f"epoch {claimed.epoch} was settled twice", claimed.id)
         hand.open = False
-        if outcome.state is not DeliveryState.PENDING:
-            self._ended[claimed.id] = outcome.state
-        self._obey(outcome)
+
+    def _overturn(self, delivery: str, now: float) -> None:
+        """A late yes changes what waits, or was given up, and takes nothing from anybody."""
+        self._judge_lapse(delivery, now)
+        given_up = self._given_up.pop(delivery, None)
+        if given_up is not None:
+            self.late_yeses[given_up] += 1
+        self.require(given_up is not None or delivery not in self._ended, "ended twice", delivery)
 
     def _obey(self, outcome: Outcome) -> None:
         """From now on the vendor's wish to be left alone is known to everybody."""
@@ -224,6 +271,11 @@ class Ledger:
         """A promise, and whether it was kept."""
         if not kept:
             self.violations.append(f"{what}: {of}")
+
+
+def _is_yes(outcome: Outcome) -> bool:
+    attempt = outcome.attempt
+    return attempt is not None and attempt.outcome in (AttemptOutcome.SENT, AttemptOutcome.FOUND)
 
 
 def _names(claimed: Sequence[Claimed]) -> str:

@@ -131,9 +131,16 @@ class Verdict:
         told = Counter(attempt["started_at"] for attempt in attempts if _is_answer(attempt))
         if any(times > 1 for times in told.values()):
             yield f"one call on record as several: {row['mark']}"
-        unknown = sum(attempt["outcome"] == "unknown" or attempt["fenced"] for attempt in attempts)
+        unknown = sum(self._explains_a_repeat(row["id"], attempt) for attempt in attempts)
         if taken > 1 + unknown:
             yield f"repeated {taken} times, {unknown} explained: {row['mark']}"
+
+    def _explains_a_repeat(self, delivery: str, attempt: Row) -> bool:
+        """Whether nobody knew that call's answer when another was claimed."""
+        if attempt["outcome"] == "unknown":
+            return True
+        is_fenced = bool(attempt["fenced"])
+        return is_fenced and self._ledger.was_late(delivery, attempt["started_at"])
 
     def _of_calls(self) -> Iterator[str]:
         """Every call was asked for, and every answer that came is on record."""

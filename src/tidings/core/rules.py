@@ -48,3 +48,5 @@ class Rule(StrEnum):
     TEMPLATE = "template"
     #: too many workers died with it in hand
     WORKERS_DIED = "workers_died"
+    #: an earlier call of it was taken, whose answer came late
+    TAKEN = "taken"

@@ -141,7 +141,9 @@ class Courier:
         except Unavailable as error:
             return outcomes.given_back(claimed, due_in=error.retry_after)
         if current is None:
-            self._quiet_log.warning("given back: the lease was over before the call could begin")
+            self._quiet_log.warning(
+                "given back: the lease was over, or it was sent, before the call could begin"
+            )
             return outcomes.given_back(claimed)
         refusal = recheck(current, self._clock.now())
         return self._hushed(claimed) if refusal is None else outcomes.refused(claimed, refusal)

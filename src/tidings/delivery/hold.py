@@ -101,7 +101,9 @@ class Hold:
         return held is not None and _now() < held.until
 
     async def current(self, claimed: Claimed) -> Claimed | None:
-        """It as it stands, read again if that was long ago; None where it may be another's by now.
+        """It as it stands, read again if that was long ago; None where there is to be no call.
+
+        Then it may be another's by now, or an earlier call of it was taken.
 
         Raises Unavailable.
         """

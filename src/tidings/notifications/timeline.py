@@ -83,7 +83,7 @@ def _decided(run: ExplainedNotification, decision: Decision) -> TimelineEntry:
 
 
 def _attempted(delivery: ExplainedDelivery, attempt: ExplainedAttempt) -> TimelineEntry:
-    late = " (came too late and changed nothing)" if attempt.fenced else ""
+    late = " (came too late: a later claim had overtaken it)" if attempt.fenced else ""
     reasons = [reason for reason in (attempt.route, attempt.error) if reason]
     return TimelineEntry(
         at=attempt.finished_at or attempt.started_at,

@@ -6,7 +6,7 @@ from tidings.core.models import DeliveryState
 from tidings.core.policy import OnUnknown, with_doubt
 from tidings.core.rules import Rule
 from tidings.core.work import Claimed, Outcome
-from tidings.store.settling import CALLED_OFF
+from tidings.store.settling import CALLED_OFF, TAKEN
 
 #: a delivery that was in so many dead workers' hands is not given to another
 MOST_LAPSES = 3
@@ -23,14 +23,19 @@ HELD = "the worker died during the call, so that nobody knows whether it was tak
 
 #: state → the reason and the rule
 ENDS: Mapping[str, tuple[str, str]] = {
+    DeliveryState.SENT: (TAKEN, Rule.TAKEN),
     DeliveryState.FAILED: (GAVE_UP, Rule.WORKERS_DIED),
     DeliveryState.HELD: (HELD, Rule.UNKNOWN_OUTCOME),
     DeliveryState.CANCELLED: (with_doubt(CALLED_OFF, doubt=True), Rule.CANCELLED),
 }
 
 
-def end_of(lapses: int, *, lapsed: bool, cancelled: bool, on_unknown: str | None) -> str | None:
-    """The state in which it ends instead of being taken, or None."""
+def end_of(
+    lapses: int, *, lapsed: bool, taken: bool, cancelled: bool, on_unknown: str | None
+) -> str | None:
+    """The state in which it ends instead of being claimed, or None."""
+    if taken:
+        return DeliveryState.SENT
     if lapses >= MOST_LAPSES:
         return DeliveryState.FAILED
     if lapsed and on_unknown == OnUnknown.HOLD:

@@ -1,5 +1,6 @@
 """What claiming and settling decide, whichever the database: pure, no statement in it."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +22,7 @@ from tidings.core.work import (
 from tidings.store.rows import Row, storable
 
 CALLED_OFF = "It was called off while a call was under way, so there is no other."
+TAKEN = "It was taken by an earlier call, whose answer came late."
 
 #: seconds for which a delivery avoids the integrations at which it failed, if there is another
 AVOIDS_SECONDS = 60
@@ -43,6 +45,30 @@ class Standing:
     started_at: datetime | None
     finished_at: datetime | None
     fenced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """How deliveries stood when their outcomes came."""
+
+    #: their outcomes count
+    heeded: Set[Hand]
+    #: those of them that get no other try
+    called_off: Set[Hand]
+    #: those of them of which an earlier call was taken
+    taken: Set[Hand]
+    #: somebody has them locked
+    busy: Set[Hand] = frozenset()
+
+    @classmethod
+    def together(cls, found: Sequence["Found"]) -> "Found":
+        """Those of several batches."""
+        return cls(
+            heeded={each for few in found for each in few.heeded},
+            called_off={each for few in found for each in few.called_off},
+            taken={each for few in found for each in few.taken},
+            busy={each for few in found for each in few.busy},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,33 +172,41 @@ def first_of_each(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
     return [first[key] for key in sorted(first)]
 
 
+def batches(outcomes: Sequence[Outcome]) -> Sequence[Sequence[Outcome]]:
+    """The first of each hand, with no delivery twice in a batch: its earlier claims come first."""
+    found: defaultdict[int, list[Outcome]] = defaultdict(list)
+    before: Counter[str] = Counter()
+    for outcome in first_of_each(outcomes):
+        found[before[outcome.claimed.id]].append(outcome)
+        before[outcome.claimed.id] += 1
+    return list(found.values())
+
+
 def judge(
-    outcomes: Sequence[Outcome],
-    in_hand: Set[Hand],
-    called_off: Set[Hand],
-    standing: Mapping[Hand, Standing],
-    *,
-    busy: Set[Hand] = frozenset(),
+    outcomes: Sequence[Outcome], found: Found, standing: Mapping[Hand, Standing]
 ) -> list[Settled]:
     """An answer for each outcome; `standing` tells of the hands that were not in hand."""
-    left = set(in_hand)
+    left = set(found.heeded)
     settled = []
     for outcome in outcomes:
         status = SettleStatus.SETTLED
-        if hand(outcome) in busy:
+        if hand(outcome) in found.busy:
             status = SettleStatus.BUSY
         elif hand(outcome) not in left:
             status = _late(outcome, standing.get(hand(outcome)))
         left.discard(hand(outcome))
         counts = status is SettleStatus.SETTLED
-        written = settled_as(outcome, called_off) if counts else outcome
+        written = settled_as(outcome, found) if counts else outcome
         settled.append(Settled(outcome=written, status=status))
     return settled
 
 
-def settled_as(outcome: Outcome, called_off: Set[Hand]) -> Outcome:
-    """The outcome as it is written: what was called off gets no other try."""
-    return _called_off(outcome) if hand(outcome) in called_off else outcome
+def settled_as(outcome: Outcome, found: Found) -> Outcome:
+    """As it is written: what was taken is sent, and what was called off gets no other try."""
+    if hand(outcome) in found.taken:
+        state = DeliveryState.SENT
+        return replace(outcome, state=state, reason=TAKEN, rule=Rule.TAKEN, due_in=0.0)
+    return _called_off(outcome) if hand(outcome) in found.called_off else outcome
 
 
 def outcome_row(outcome: Outcome) -> list[object]:

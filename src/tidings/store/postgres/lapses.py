@@ -4,6 +4,7 @@
 do; `changed` is what came of them.
 """
 
+from tidings.core.rules import Rule
 from tidings.core.work import AttemptOutcome
 from tidings.store.lapses import ENDS, MOST_LAPSES, WORKER_DIED
 
@@ -16,6 +17,7 @@ COLUMNS = (
     "claimed_at",
     "due_at",
     "cancelled_at IS NOT NULL AS cancelled",
+    f"coalesce(rule = '{Rule.TAKEN}', false) AS taken",
     "policy->>'on_unknown' AS on_unknown",
     "state = 'sending' AS lapsed",
     "doubt OR state = 'sending' AS doubt",
@@ -24,7 +26,8 @@ COLUMNS = (
 
 #: `end_of` of store.lapses
 ENDING = f"""
-CASE WHEN lapses >= {MOST_LAPSES} THEN 'failed'
+CASE WHEN taken THEN 'sent'
+     WHEN lapses >= {MOST_LAPSES} THEN 'failed'
      WHEN lapsed AND on_unknown = 'hold' THEN 'held'
      WHEN lapsed AND cancelled THEN 'cancelled' END
 """

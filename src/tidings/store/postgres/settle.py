@@ -15,9 +15,11 @@ from tidings.store.postgres.batches import columns
 from tidings.store.rows import Row
 from tidings.store.settling import (
     CALLED_OFF,
+    TAKEN,
+    Found,
     Hand,
     Standing,
-    first_of_each,
+    batches,
     hand,
     judge,
     outcome_row,
@@ -26,12 +28,16 @@ from tidings.store.settling import (
 if TYPE_CHECKING:
     from tidings.store.postgres.connections import Connection
 
-#: whether an outcome finds its delivery in the hand it was called from
-_IN_HAND = f"""
-deliveries.id = item.id AND deliveries.epoch = item.epoch
-AND (deliveries.state || '' = 'sending'
-     OR (item.state = 'sent' AND deliveries.state || '' IN ('failed', 'held')
-         AND deliveries.rule IN ('{Rule.WORKERS_DIED}', '{Rule.UNKNOWN_OUTCOME}')))
+#: Whether an outcome means anything to its delivery: it is in the hand it was called from, or the
+#: outcome is a late yes, and it waits for another call, is in another's hands, or was given up for
+#: want of an answer.
+_HEARD = f"""
+deliveries.id = item.id
+AND (deliveries.epoch = item.epoch AND deliveries.state || '' = 'sending'
+     OR item.state = 'sent'
+        AND (deliveries.state || '' IN ('pending', 'sending')
+             OR deliveries.state || '' IN ('failed', 'held')
+                AND deliveries.rule IN ('{Rule.WORKERS_DIED}', '{Rule.UNKNOWN_OUTCOME}')))
 """
 
 #: `_called_off_words` of store.settling
@@ -42,8 +48,9 @@ CASE WHEN outcome IS NULL OR outcome = '{AttemptOutcome.ABSENT}'
      ELSE '{CALLED_OFF}' END
 """
 
-#: What a later claim wrote down as unknown, for want of an answer, gives way to the answer, and
-#: what was given up for want of one is sent when the answer says so after all.
+#: What a later claim wrote down as unknown, for want of an answer, gives way to the answer. A yes
+#: that comes while another has it in hand is noted: however that one's call ends, it was taken. The
+#: batch holds no delivery twice.
 SETTLE = f"""
 WITH item AS (
     SELECT * FROM unnest(
@@ -56,43 +63,59 @@ WITH item AS (
                started_at, finished_at, route, rule, doubt)
 ),
 found AS MATERIALIZED (
-    SELECT item.*, delivery.id IS NOT NULL AS in_hand,
-           CASE WHEN delivery.id IS NULL
-                THEN EXISTS (SELECT 1 FROM deliveries WHERE {_IN_HAND}) ELSE false END AS busy,
-           item.state = 'pending' AND delivery.cancelled_at IS NOT NULL AS called_off,
-           delivery.doubt AS doubted
+    SELECT item.*, coalesce(NOT elsewhere, false) AS heeded, coalesce(elsewhere, false) AS noted,
+           CASE WHEN elsewhere IS NULL
+                THEN EXISTS (SELECT 1 FROM deliveries WHERE {_HEARD}) ELSE false END AS busy,
+           item.state = 'pending' AND cancelled_at IS NOT NULL AS called_off,
+           coalesce(late OR known AND item.state <> 'sent', false) AS taken,
+           CASE WHEN known AND item.state <> 'sent' THEN taker END AS taker,
+           doubted
     FROM item LEFT JOIN LATERAL (
-        SELECT id, cancelled_at, doubt FROM deliveries WHERE {_IN_HAND}
+        SELECT state <> 'sending' AS late,
+               state = 'sending' AND deliveries.epoch <> item.epoch AS elsewhere,
+               coalesce(rule = '{Rule.TAKEN}', false) AS known,
+               provider AS taker, cancelled_at, doubt AS doubted
+        FROM deliveries WHERE {_HEARD}
         FOR UPDATE SKIP LOCKED
     ) AS delivery ON true
 ),
 held AS MATERIALIZED (
     SELECT id, epoch, workflow, channel, retries, answered, provider, provider_id, outcome, error,
-           started_at, finished_at, route, doubt, in_hand, called_off,
-           CASE WHEN called_off THEN 'cancelled' ELSE state END AS state,
-           CASE WHEN called_off THEN {_WORDS} ELSE reason END AS reason,
-           CASE WHEN called_off THEN '{Rule.CANCELLED}' ELSE rule END AS rule,
-           CASE WHEN called_off THEN 'cancelled' ELSE figure END AS figure,
-           CASE WHEN NOT called_off THEN due_in END AS due_in
+           started_at, finished_at, route, doubt, heeded, noted,
+           coalesce(taker, provider) AS counted,
+           CASE WHEN taken THEN 'sent' WHEN called_off THEN 'cancelled' ELSE state END AS state,
+           CASE WHEN taken THEN '{TAKEN}' WHEN called_off THEN {_WORDS} ELSE reason END AS reason,
+           CASE WHEN taken THEN '{Rule.TAKEN}' WHEN called_off THEN '{Rule.CANCELLED}'
+                ELSE rule END AS rule,
+           CASE WHEN taken THEN 'sent' WHEN called_off THEN 'cancelled' ELSE figure END AS figure,
+           CASE WHEN NOT taken AND NOT called_off THEN due_in END AS due_in
     FROM found WHERE NOT busy
 ),
 settled AS (
     UPDATE deliveries
     SET state = held.state, reason = held.reason, rule = held.rule,
         doubt = coalesce(held.doubt, deliveries.doubt),
-        provider = coalesce(held.provider, deliveries.provider),
+        provider = coalesce(held.counted, deliveries.provider),
         provider_id = coalesce(held.provider_id, deliveries.provider_id),
         tries = deliveries.tries + held.retries,
         lapses = CASE WHEN held.answered THEN 0 ELSE deliveries.lapses END,
         due_at = now() + $1::interval + make_interval(secs => held.due_in),
         updated_at = now() + $1::interval
     FROM held
-    WHERE deliveries.id = held.id AND held.in_hand
+    WHERE deliveries.id = held.id AND held.heeded
 ),
-noted AS (
+said_yes AS (
+    UPDATE deliveries
+    SET rule = '{Rule.TAKEN}', updated_at = now() + $1::interval,
+        provider = coalesce(held.provider, deliveries.provider),
+        provider_id = coalesce(held.provider_id, deliveries.provider_id)
+    FROM held
+    WHERE deliveries.id = held.id AND held.noted
+),
+attempted AS (
     INSERT INTO attempts (delivery_id, epoch, provider, outcome, fenced, error, provider_id,
                           started_at, finished_at, route)
-    SELECT id, epoch, provider, outcome, NOT in_hand, error, provider_id, started_at, finished_at,
+    SELECT id, epoch, provider, outcome, NOT heeded, error, provider_id, started_at, finished_at,
            route
     FROM held WHERE outcome IS NOT NULL
     ON CONFLICT (delivery_id, epoch) DO UPDATE
@@ -105,11 +128,11 @@ noted AS (
 counted AS (
     INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
     SELECT date_trunc('minute', now() + $1::interval), workflow, channel,
-           coalesce(provider, ''), figure, count(*)
-    FROM held WHERE in_hand AND figure IS NOT NULL
-    GROUP BY workflow, channel, provider, figure
+           coalesce(counted, ''), figure, count(*)
+    FROM held WHERE heeded AND figure IS NOT NULL
+    GROUP BY workflow, channel, counted, figure
 )
-SELECT id::text, epoch, called_off, busy FROM found WHERE in_hand OR busy
+SELECT id::text, epoch, heeded, called_off, taken, busy FROM found WHERE heeded OR busy
 """
 STANDING = """
 SELECT item.id::text, item.epoch, deliveries.state, attempts.outcome,
@@ -139,14 +162,22 @@ async def settle(
     connection: "Connection", shift: timedelta, outcomes: Sequence[Outcome]
 ) -> list[Settled]:
     """Write outcomes with their attempts and figures; an answer for each, in the order given."""
-    rows = [outcome_row(each) for each in first_of_each(outcomes)]
-    settled = await connection.fetch(SETTLE, shift, *columns(rows, 19))
-    found = {(row["id"], row["epoch"]): row for row in settled}
-    busy = {key for key, row in found.items() if row["busy"]}
-    in_hand = found.keys() - busy
-    called_off = {key for key in in_hand if found[key]["called_off"]}
-    standing = await _standing(connection, outcomes, in_hand)
-    return judge(outcomes, in_hand, called_off, standing, busy=busy)
+    few = [await _settle_batch(connection, shift, each) for each in batches(outcomes)]
+    found = Found.together(few)
+    return judge(outcomes, found, await _standing(connection, outcomes, found.heeded))
+
+
+async def _settle_batch(
+    connection: "Connection", shift: timedelta, outcomes: Sequence[Outcome]
+) -> Found:
+    """Settle what holds no delivery twice."""
+    rows = [outcome_row(each) for each in outcomes]
+    found = await connection.fetch(SETTLE, shift, *columns(rows, 19))
+    marked = {
+        mark: {(row["id"], row["epoch"]) for row in found if row[mark]}
+        for mark in ("heeded", "called_off", "taken", "busy")
+    }
+    return Found(**marked)
 
 
 async def beat(

@@ -170,7 +170,7 @@ deliveries = sa.Table(
     sa.Column("cancelled_at", UtcDateTime),
     #: a call's answer never came: it may have been taken
     sa.Column("doubt", sa.Boolean, nullable=False, server_default=sa.false()),
-    #: by which rule it came to its end
+    #: by which rule it came to its end; `taken` while another has it in hand: to which it will come
     sa.Column("rule", sa.Text),
 )
 sa.Index(
@@ -224,7 +224,7 @@ attempts = sa.Table(
     sa.Column("epoch", sa.Integer, primary_key=True),
     sa.Column("provider", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
-    #: the outcome came after a later claim and changed no state
+    #: the outcome came after a later claim, or after the end, and changed no state
     sa.Column("fenced", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("error", sa.Text),
     sa.Column("provider_id", sa.Text),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from tidings.core.rules import Rule
 from tidings.core.work import AttemptOutcome, Claimed, ClaimRequest, ClaimResult, Outcome
 from tidings.store.lapses import ALONE_FROM, WORKER_DIED, end_of, ended
 from tidings.store.schema.types import from_microseconds
@@ -32,6 +33,7 @@ SELECT due.id, due.epoch, due.tries, due.lapses + (due.state = 'sending') AS lap
        due.state = 'pending' AND coalesce(last.outcome <> '{AttemptOutcome.UNKNOWN}', false)
            AS answered,
        due.created_at, due.expires_at, due.cancelled_at IS NOT NULL AS cancelled,
+       coalesce(due.rule = '{Rule.TAKEN}', false) AS taken,
        due.notification_id, due.user_id, due.workflow, due.step, due.channel, due.lane,
        due.address, due.template, due.template_version, due.locale, due.consent_version,
        events.source, events.source_id, events.type, events.user_id AS event_user_id,
@@ -111,6 +113,7 @@ def ending(row: sqlite3.Row) -> str | None:
     return end_of(
         row["lapses"],
         lapsed=bool(row["lapsed"]),
+        taken=bool(row["taken"]),
         cancelled=bool(row["cancelled"]),
         on_unknown=row["on_unknown"],
     )

@@ -6,22 +6,24 @@ from dataclasses import replace
 from datetime import datetime
 
 from tidings.core.models import Recipient
+from tidings.core.rules import Rule
 from tidings.core.work import Claimed
 from tidings.store.schema.types import from_microseconds
 from tidings.store.sqlite.recipients import read_recipients
 from tidings.store.sqlite.rows import batch, fetch
 
-_REREAD = """
+_REREAD = f"""
 SELECT deliveries.id, epoch, user_id, cancelled_at IS NOT NULL AS cancelled
 FROM json_each(:rows) AS item, deliveries
 WHERE deliveries.id = item.value->>0 AND epoch = item.value->>1 AND +state = 'sending'
+  AND rule IS NOT '{Rule.TAKEN}'
 """
 
 
 def reread(
     connection: sqlite3.Connection, now: int, claimed: Sequence[Claimed]
 ) -> list[Claimed | None]:
-    """What is in hand as it stands now; None for what is not any more."""
+    """What is in hand as it stands now; None for what is not any more, or was taken before."""
     rows = fetch(connection, _REREAD, {"rows": batch([(each.id, each.epoch) for each in claimed])})
     found = {(row["id"], row["epoch"]): row for row in rows}
     recipients = read_recipients(connection, [row["user_id"] for row in rows])

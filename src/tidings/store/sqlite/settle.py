@@ -1,7 +1,7 @@
 """Settling: what became of deliveries in hand, fenced by epoch; and holding them longer."""
 
 import sqlite3
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 
 from tidings.core.models import DeliveryState
@@ -9,29 +9,36 @@ from tidings.core.rules import Rule
 from tidings.core.work import AttemptOutcome, Claimed, Outcome, Settled
 from tidings.store.schema.types import from_microseconds
 from tidings.store.settling import (
+    Found,
     Hand,
     Standing,
-    first_of_each,
+    batches,
     hand,
     judge,
     outcome_row,
     settled_as,
 )
 from tidings.store.sqlite.figures import minute
-from tidings.store.sqlite.rows import batch, fetch, ids
+from tidings.store.sqlite.rows import batch, fetch, fetch_ids, ids
 
-#: the columns of `outcome_row`, and last whether the delivery was in hand
 _IN_HAND = """
 SELECT id, epoch FROM deliveries
 WHERE id IN (SELECT value FROM json_each(:ids)) AND +state = 'sending'
 """
-#: what was given up for want of an answer is sent when the answer says so after all
-_GIVEN_UP = f"""
-SELECT id, epoch FROM deliveries
-WHERE id IN (SELECT value FROM json_each(:ids)) AND +state IN ('failed', 'held')
-  AND rule IN ('{Rule.WORKERS_DIED}', '{Rule.UNKNOWN_OUTCOME}')
+#: a late yes is heeded where nobody has it in hand and it waits for another call, or was given up
+#: for want of an answer
+_LEFT = f"""
+SELECT id FROM deliveries
+WHERE id IN (SELECT value FROM json_each(:ids))
+  AND (+state = 'pending' OR +state IN ('failed', 'held')
+       AND rule IN ('{Rule.WORKERS_DIED}', '{Rule.UNKNOWN_OUTCOME}'))
 """
-#: those of them that were called off, to whom no other try is left
+#: those in hand of which a late yes is on record already, and from whom
+_TAKEN = f"""
+SELECT id, epoch, provider FROM deliveries
+WHERE id IN (SELECT value FROM json_each(:ids)) AND +state = 'sending' AND rule = '{Rule.TAKEN}'
+"""
+#: those that were called off, to whom no other try is left
 _CALLED_OFF = """
 SELECT id, epoch FROM deliveries
 WHERE id IN (SELECT value FROM json_each(:ids)) AND cancelled_at IS NOT NULL
@@ -44,6 +51,8 @@ LEFT JOIN deliveries ON deliveries.id = item.value->>0 AND deliveries.epoch = it
 LEFT JOIN attempts
 ON attempts.delivery_id = item.value->>0 AND attempts.epoch = item.value->>1
 """
+#: `rows` are the columns of `outcome_row`, whether the outcome counts, and whose call was taken,
+#: where that was another than its own
 _SETTLE = """
 UPDATE deliveries
 SET state = item.value->>2,
@@ -53,11 +62,20 @@ SET state = item.value->>2,
     due_at = :now + CAST(1000000 * (item.value->>4) AS INTEGER),
     tries = tries + item.value->>7,
     lapses = iif(item.value->>8, 0, lapses),
-    provider = coalesce(item.value->>10, provider),
+    provider = coalesce(item.value->>20, item.value->>10, provider),
     provider_id = coalesce(item.value->>11, provider_id),
     updated_at = :now
 FROM json_each(:rows) AS item
 WHERE deliveries.id = item.value->>0 AND item.value->>19
+"""
+#: a yes that comes while another has it in hand: however that one's call ends, it was taken
+_NOTE_YES = f"""
+UPDATE deliveries
+SET rule = '{Rule.TAKEN}', updated_at = :now,
+    provider = coalesce(item.value->>10, provider),
+    provider_id = coalesce(item.value->>11, provider_id)
+FROM (SELECT value FROM json_each(:rows) WHERE value->>2 = 'sent' AND NOT value->>19) AS item
+WHERE deliveries.id = item.value->>0 AND +state = 'sending'
 """
 #: what a later claim wrote down as unknown, for want of an answer, gives way to the answer
 _ADD_ATTEMPTS = f"""
@@ -74,9 +92,10 @@ WHERE attempts.outcome = '{AttemptOutcome.UNKNOWN}' AND attempts.finished_at IS 
 """
 _COUNT = """
 INSERT INTO figure_deltas (minute, workflow, channel, provider, outcome, count)
-SELECT :minute, value->>5, value->>6, coalesce(value->>10, ''), value->>9, count(*)
+SELECT :minute, value->>5, value->>6, coalesce(value->>20, value->>10, '') AS provider,
+       value->>9, count(*)
 FROM json_each(:rows) WHERE value->>19 AND value->>9 IS NOT NULL
-GROUP BY value->>5, value->>6, value->>10, value->>9
+GROUP BY value->>5, value->>6, provider, value->>9
 """
 _BEAT = """
 UPDATE deliveries SET due_at = :lease_end
@@ -88,16 +107,8 @@ RETURNING id
 
 def settle(connection: sqlite3.Connection, now: int, outcomes: Sequence[Outcome]) -> list[Settled]:
     """Write outcomes with their attempts and figures; an answer for each, in the order given."""
-    first = first_of_each(outcomes)
-    taken = [each for each in first if each.state is DeliveryState.SENT]
-    in_hand = _hands(connection, _IN_HAND, first) | _hands(connection, _GIVEN_UP, taken)
-    called_off = _hands(connection, _CALLED_OFF, first)
-    judged = [settled_as(each, called_off) for each in first]
-    rows = batch([[*outcome_row(each), hand(each) in in_hand] for each in judged])
-    connection.execute(_SETTLE, {"rows": rows, "now": now})
-    connection.execute(_ADD_ATTEMPTS, {"rows": rows})
-    connection.execute(_COUNT, {"rows": rows, "minute": minute(now)})
-    return judge(outcomes, in_hand, called_off, _standing(connection, outcomes, in_hand))
+    found = Found.together([_settle_batch(connection, now, each) for each in batches(outcomes)])
+    return judge(outcomes, found, _standing(connection, outcomes, found.heeded))
 
 
 def beat(
@@ -107,6 +118,52 @@ def beat(
     rows = batch(sorted((each.id, each.epoch) for each in claimed))
     held = connection.execute(_BEAT, {"rows": rows, "lease_end": now + lease})
     return {row[0] for row in held.fetchall()}
+
+
+def _settle_batch(connection: sqlite3.Connection, now: int, outcomes: Sequence[Outcome]) -> Found:
+    """Settle what holds no delivery twice."""
+    found, takers = _look(connection, outcomes)
+    rows = [
+        [*outcome_row(settled_as(each, found)), hand(each) in found.heeded, takers.get(hand(each))]
+        for each in outcomes
+    ]
+    values = {"rows": batch(rows), "now": now, "minute": minute(now)}
+    for statement in (_NOTE_YES, _SETTLE, _ADD_ATTEMPTS, _COUNT):
+        connection.execute(statement, values)
+    return found
+
+
+def _look(
+    connection: sqlite3.Connection, outcomes: Sequence[Outcome]
+) -> tuple[Found, Mapping[Hand, str]]:
+    """How they stand, and who took those of which a late yes is on record already."""
+    in_hand = _hands(connection, _IN_HAND, outcomes)
+    late = _late(connection, [each for each in outcomes if hand(each) not in in_hand])
+    takers = _takers(connection, [each for each in outcomes if not _is_yes(each)])
+    found = Found(
+        heeded=in_hand | late,
+        called_off=_hands(connection, _CALLED_OFF, outcomes),
+        taken=takers.keys() | late,
+    )
+    return found, takers
+
+
+def _is_yes(outcome: Outcome) -> bool:
+    return outcome.state is DeliveryState.SENT
+
+
+def _late(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> set[Hand]:
+    yeses = [each for each in outcomes if _is_yes(each)]
+    values = {"ids": ids(each.claimed.id for each in yeses)}
+    left = fetch_ids(connection, _LEFT, values) if yeses else set()
+    return {hand(each) for each in yeses if each.claimed.id in left}
+
+
+def _takers(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> dict[Hand, str]:
+    wanted = {hand(each) for each in outcomes}
+    values = {"ids": ids(each.claimed.id for each in outcomes)}
+    rows = connection.execute(_TAKEN, values).fetchall() if outcomes else []
+    return {(key, epoch): taker for key, epoch, taker in rows if (key, epoch) in wanted}
 
 
 def _hands(

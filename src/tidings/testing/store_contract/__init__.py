@@ -26,6 +26,7 @@ _TOPICS = (
     "failing_plans",
     "give_back",
     "idempotency",
+    "late_yes",
     "long_retention",
     "migrations",
     "once",

@@ -11,6 +11,7 @@ from tidings.testing.store_contract.expire import ExpireContract
 from tidings.testing.store_contract.failing_plans import FailingPlanContract
 from tidings.testing.store_contract.give_back import GiveBackContract
 from tidings.testing.store_contract.idempotency import IdempotencyContract
+from tidings.testing.store_contract.late_yes import LateYesContract
 from tidings.testing.store_contract.long_retention import LongRetentionContract
 from tidings.testing.store_contract.migrations import MigrationContract
 from tidings.testing.store_contract.once import OnceContract
@@ -49,6 +50,7 @@ class StoreContract(
     CancellingContract,
     ConfirmingContract,
     FenceContract,
+    LateYesContract,
     FoldContract,
     SuppressingContract,
     ParallelContract,

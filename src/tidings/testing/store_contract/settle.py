@@ -11,6 +11,7 @@ from tidings.core.models import DeliveryState
 from tidings.core.ports import Store
 from tidings.core.work import Attempt, Claimed, Outcome, Settled, SettleStatus
 from tidings.store import schema
+from tidings.store.settling import TAKEN
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.case import StoreCase
 from tidings.testing.store_contract.given import (
@@ -200,7 +201,6 @@ class FenceContract(StoreCase):
         assert settled[0].fenced
         stored = await row(store, schema.deliveries)
         assert (stored["state"], stored["epoch"]) == ("sending", in_time.epoch)
-        assert stored["provider_id"] is None
         kept = await row(store, schema.attempts)
         assert (kept["epoch"], kept["outcome"], kept["fenced"]) == (1, "sent", True)
         assert (kept["provider"], kept["provider_id"], kept["error"]) == ("smtp", "late", None)
@@ -297,7 +297,7 @@ class FenceContract(StoreCase):
             [SettleStatus.ALREADY],
         ]
         stored = await row(store, schema.deliveries)
-        assert (stored["state"], stored["reason"], stored["rule"]) == ("sent", None, None)
+        assert (stored["state"], stored["reason"], stored["rule"]) == ("sent", TAKEN, "taken")
         assert (await rows(store, schema.attempts))[-1]["outcome"] == "sent"
 
     async def _given_up(self, store: Store, clock: MovableClock) -> Claimed:
