@@ -19,11 +19,17 @@ _TO_BE_PLANNED = (
     sa.select(notifications.c.id).where(notifications.c.state == "waiting"),
 )
 _TO_BE_SENT = sa.select(deliveries.c.id).where(deliveries.c.state.in_(["pending", "sending"]))
-#: one whose answer came after the next claim was unknown when that claim was made
+_later = attempts.alias()
+#: whether an answer came only when a later call had begun, so that nobody knew it by then
+_CAME_LATE = sa.exists().where(
+    _later.c.delivery_id == attempts.c.delivery_id,
+    _later.c.epoch > attempts.c.epoch,
+    _later.c.started_at < attempts.c.finished_at,
+)
 _UNANSWERED = (
     sa.select(sa.func.count())
     .where(attempts.c.delivery_id == deliveries.c.id)
-    .where((attempts.c.outcome == "unknown") | attempts.c.fenced)
+    .where((attempts.c.outcome == "unknown") | (attempts.c.fenced & _CAME_LATE))
     .scalar_subquery()
 )
 _ENDS = sa.select(deliveries.c.id, deliveries.c.address, deliveries.c.state, _UNANSWERED)

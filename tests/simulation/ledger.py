@@ -7,7 +7,6 @@ caught by the very code it accuses.
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from tests.simulation.entries import Call, Hand, Request
 from tests.simulation.loop import Process
@@ -55,7 +54,7 @@ class Ledger:
         self._given_up: dict[str, DeliveryState] = {}
         self.late_yeses: Counter[DeliveryState] = Counter()
         #: delivery and start of a call → when its answer was first on record
-        self._recorded: dict[tuple[str, datetime], float] = {}
+        self._recorded: dict[tuple[str, int], float] = {}
         #: delivery → when a yes was first on record
         self._taken: dict[str, float] = {}
         self._troubled: dict[Process, float] = {}
@@ -179,13 +178,11 @@ class Ledger:
 
     def was_late(self, delivery: str, started_at: int) -> bool:
         """Whether that call's answer was on record only when another had been claimed."""
-        (call,) = (
-            each
+        recorded = self._recorded.get((delivery, started_at), 0.0)
+        return any(
+            to_microseconds(each.started_at) > started_at and each.claimed_at < recorded
             for each in self.calls_of(delivery)
-            if to_microseconds(each.started_at) == started_at
         )
-        recorded = self._recorded.get((delivery, call.started_at), 0.0)
-        return any(call.began_at < each.claimed_at < recorded for each in self.calls_of(delivery))
 
     def hand(self, process: Process, delivery: str) -> tuple[int, float]:
         """The newest claim of a delivery by a process: its epoch and its time."""
@@ -237,7 +234,8 @@ class Ledger:
     def _note_record(self, outcome: Outcome, now: float) -> None:
         if outcome.attempt is None:
             return
-        self._recorded.setdefault((outcome.claimed.id, outcome.attempt.started_at), now)
+        started_at = to_microseconds(outcome.attempt.started_at)
+        self._recorded.setdefault((outcome.claimed.id, started_at), now)
         if _is_yes(outcome):
             self._taken.setdefault(outcome.claimed.id, now)
 

@@ -4,7 +4,7 @@ Time is in whole minutes, so that a slow machine makes no difference.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 #: calls in all, minutes of the first wait, and minutes until a dead worker's hand falls due
@@ -29,6 +29,11 @@ class Letter:
     lapses: int = 0
     doubt: bool = False
     called_off: bool = False
+    #: the claim in whose hands it is, by its epoch
+    holder: int = 0
+    #: while another has it: it was taken; and when it has failed: nobody was ever refused
+    known: bool = False
+    given_up: bool = False
     #: how often the vendor took it
     taken: int = 0
 
@@ -52,12 +57,29 @@ class Model:
         """What a worker may take: what waits, and what was in dead hands for too long."""
         return [each for each in self._in("pending", "sending") if each.due <= self.now]
 
-    def take_and_die(self, letters: Iterable[Letter]) -> None:
-        """A worker claims these and is gone."""
-        for letter in letters:
+    def take_and_go(self, epochs: Mapping[str, int]) -> None:
+        """A worker claims these, by their marks, and is gone."""
+        for mark, epoch in epochs.items():
+            letter = self.letters[mark]
             self._take(letter)
             if letter.state == "pending":
-                letter.state, letter.due = "sending", self.now + LEASE
+                letter.state, letter.due, letter.holder = "sending", self.now + LEASE, epoch
+
+    def sweep(self) -> None:
+        """What was in dead hands for so long that no claim came for it waits again."""
+        for letter in self._in("sending"):
+            if letter.due < self.now:
+                self._take(letter)
+                letter.due = self.now
+
+    def come_back(self, mark: str, epoch: int) -> None:
+        """One that was gone was told yes: it counts, unless it had another end by then."""
+        letter = self.letters[mark]
+        letter.taken += 1
+        if letter.state == "sending" and letter.holder != epoch:
+            letter.known = True
+        elif letter.state in ("pending", "sending", "held") or letter.given_up:
+            letter.state, letter.given_up = "sent", False
 
     def work(self) -> None:
         """Workers do all that is due."""
@@ -83,13 +105,16 @@ class Model:
             if (in_doubt or not (letter.doubt or letter.state == "held")) and not letter.called_off:
                 letter.state, letter.due = "pending", self.now
                 letter.tries = letter.lapses = 0
+                letter.given_up = False
 
     def _take(self, letter: Letter) -> None:
         """As it is in the hands of who claimed it; from dead hands it comes with doubt."""
         if letter.state == "sending":
             letter.lapses, letter.doubt, letter.state = letter.lapses + 1, True, "pending"
-            if letter.lapses >= MOST_LAPSES:
-                letter.state = "failed"
+            if letter.known:
+                letter.state = "sent"
+            elif letter.lapses >= MOST_LAPSES:
+                letter.state, letter.given_up = "failed", True
             elif letter.at_most_once:
                 letter.state = "held"
             elif letter.called_off:

@@ -12,6 +12,7 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -24,6 +25,7 @@ from tidings import Email, Retry, Workflow
 from tidings.core.errors import DeliveryError, OutcomeUnknown, PermanentError, TransientError
 from tidings.core.models import Message, Receipt
 from tidings.core.ports import Store
+from tidings.core.work import Claimed
 from tidings.store import schema
 from tidings.store.dead_letter_rows import Kind
 from tidings.store.dead_letters import DeadLetters
@@ -31,6 +33,7 @@ from tidings.store.postgres import PostgresStore
 from tidings.store.sqlite import SqliteStore
 from tidings.testing.clock import MovableClock
 from tidings.testing.store_contract.given import a_request
+from tidings.testing.store_contract.settle import sent
 from tidings.users.people import Preference
 
 Result = TypeVar("Result")
@@ -82,6 +85,8 @@ class Engine(RuleBasedStateMachine):
         self._model = Model()
         self._events: dict[str, str] = {}
         self._scripts: dict[str, deque[str]] = {}
+        #: what workers claimed who are gone, and may come back
+        self._gone: list[Claimed] = []
         self._vendor = ScriptedVendor(self._scripts)
         self._run(forget(self.office.store))
         for user in USERS:
@@ -109,18 +114,30 @@ class Engine(RuleBasedStateMachine):
 
     @rule(then=THEN, minutes=st.integers(1, LEASE + 1))
     def wait(self, minutes: int, then: str) -> None:
-        self.office.clock.advance(minutes=minutes)
-        self._model.now += minutes
+        self._wait(minutes)
         self._go_on(then)
 
-    @rule(then=THEN, limit=st.integers(1, 3))
-    def a_worker_takes_some_and_dies(self, limit: int, then: str) -> None:
+    @rule(then=THEN, limit=st.integers(1, 3), minutes=st.integers(0, LEASE + 1))
+    def a_worker_takes_some_and_is_gone(self, limit: int, minutes: int, then: str) -> None:
+        self._go_on("plan")
         due = {id(letter) for letter in self._model.due()}
-        taken = self._run(self._claim(limit))
-        letters = [self._model.letters[mark] for mark in taken]
-        assert {id(letter) for letter in letters} <= due
-        assert letters or not due
-        self._model.take_and_die(letters)
+        epochs = self._run(self._claim(limit))
+        assert {id(self._model.letters[mark]) for mark in epochs} <= due
+        assert epochs or not due
+        self._model.take_and_go(epochs)
+        self._wait(minutes)
+        self._run(self.office.store.sweep("email", limit=100))
+        self._model.sweep()
+        self._go_on(then)
+
+    @precondition(lambda self: self._gone)
+    @rule(then=THEN, data=st.data())
+    def one_that_was_gone_was_told_yes(self, data: st.DataObject, then: str) -> None:
+        claimed = self._gone.pop(data.draw(st.integers(0, len(self._gone) - 1)))
+        self._run(self._say_yes(claimed))
+        mark = mark_of(claimed)
+        self._vendor.taken[mark] += 1
+        self._model.come_back(mark, claimed.epoch)
         self._go_on(then)
 
     @rule(then=THEN, user=st.sampled_from(USERS), wanted=st.booleans())
@@ -162,16 +179,29 @@ class Engine(RuleBasedStateMachine):
                 pass
             self._model.work()
 
-    async def _claim(self, limit: int) -> list[str]:
-        """The marks of what a claim touched, what it brought to an end included."""
+    def _wait(self, minutes: int) -> None:
+        self.office.clock.advance(minutes=minutes)
+        self._model.now += minutes
+
+    async def _claim(self, limit: int) -> dict[str, int]:
+        """The marks and epochs of what a claim touched, what it brought to an end included."""
         result = await self.office.store.claim(
             a_request(providers=("test",), limit=limit, lease=LEASE * MINUTE)
         )
+        self._gone += result.taken
         touched = [*result.taken, *(outcome.claimed for outcome in result.ended)]
-        return [str(claimed.event.data["mark"]) for claimed in touched]
+        return {mark_of(claimed): claimed.epoch for claimed in touched}
+
+    async def _say_yes(self, claimed: Claimed) -> None:
+        await self.office.store.settle([await sent(self.office.store, claimed)])
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self.runner.run(work)
+
+
+def mark_of(claimed: Claimed) -> str:
+    """Which letter it is."""
+    return str(claimed.event.data["mark"])
 
 
 async def forget(store: Store) -> None:

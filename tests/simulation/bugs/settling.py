@@ -159,6 +159,12 @@ BUGS = (
         test=f"{LEASES}test_a_late_outcome_is_kept_as_an_attempt_and_overwrites_nothing",
     ),
     Bug(
+        name="a late yes is not heeded where the message waits",
+        seed=20,
+        plant=reworded(settle, "_LEFT", "+state = 'pending' OR ", ""),
+        test=f"{STORE}test_what_was_taken_back_is_sent[sent]",
+    ),
+    Bug(
         name="an outcome is settled under the epoch that a claim of our own overtook",
         seed=None,
         unseen="a worker beats before it claims, so it overtakes itself only if clocks are moved",
