@@ -115,10 +115,10 @@ class Model:
                 letter.state = "sent"
             elif letter.lapses >= MOST_LAPSES:
                 letter.state, letter.given_up = "failed", True
-            elif letter.at_most_once:
-                letter.state = "held"
             elif letter.called_off:
                 letter.state = "cancelled"
+            elif letter.at_most_once:
+                letter.state = "held"
 
     def _deliver(self, letter: Letter) -> None:
         if letter.called_off:

@@ -38,9 +38,9 @@ def end_of(
         return DeliveryState.SENT
     if lapses >= MOST_LAPSES:
         return DeliveryState.FAILED
-    if lapsed and on_unknown == OnUnknown.HOLD:
-        return DeliveryState.HELD
-    return DeliveryState.CANCELLED if lapsed and cancelled else None
+    if lapsed and cancelled:
+        return DeliveryState.CANCELLED
+    return DeliveryState.HELD if lapsed and on_unknown == OnUnknown.HOLD else None
 
 
 def ended(claimed: Claimed, state: str) -> Outcome:

@@ -252,8 +252,8 @@ def _doubt(outcome: Outcome) -> bool | None:
 
 
 def _called_off(outcome: Outcome) -> Outcome:
-    """Instead of another try; any other outcome stands."""
-    if outcome.state is not DeliveryState.PENDING:
+    """Instead of another try, or of a wait for a person's; any other outcome stands."""
+    if outcome.state not in (DeliveryState.PENDING, DeliveryState.HELD):
         return outcome
     reason = _called_off_words(outcome)
     return replace(

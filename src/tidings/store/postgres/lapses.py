@@ -28,8 +28,8 @@ COLUMNS = (
 ENDING = f"""
 CASE WHEN taken THEN 'sent'
      WHEN lapses >= {MOST_LAPSES} THEN 'failed'
-     WHEN lapsed AND on_unknown = 'hold' THEN 'held'
-     WHEN lapsed AND cancelled THEN 'cancelled' END
+     WHEN lapsed AND cancelled THEN 'cancelled'
+     WHEN lapsed AND on_unknown = 'hold' THEN 'held' END
 """
 
 #: the dead worker's call, of whose end nobody knows

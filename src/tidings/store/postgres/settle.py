@@ -66,7 +66,7 @@ found AS MATERIALIZED (
     SELECT item.*, coalesce(NOT elsewhere, false) AS heeded, coalesce(elsewhere, false) AS noted,
            CASE WHEN elsewhere IS NULL
                 THEN EXISTS (SELECT 1 FROM deliveries WHERE {_HEARD}) ELSE false END AS busy,
-           item.state = 'pending' AND cancelled_at IS NOT NULL AS called_off,
+           item.state IN ('pending', 'held') AND cancelled_at IS NOT NULL AS called_off,
            coalesce(late OR known AND item.state <> 'sent', false) AS taken,
            CASE WHEN known AND item.state <> 'sent' THEN taker END AS taker,
            doubted

@@ -3,7 +3,7 @@
 import pytest
 
 from tidings.core.models import DeliveryState
-from tidings.core.policy import PERHAPS_ARRIVED
+from tidings.core.policy import PERHAPS_ARRIVED, OnUnknown, SendPolicy
 from tidings.core.ports import Store
 from tidings.core.work import Outcome, SettleStatus
 from tidings.store import schema
@@ -20,7 +20,7 @@ from tidings.testing.store_contract.given import (
     figures,
     row,
 )
-from tidings.testing.store_contract.settle import sent, statuses, to_retry
+from tidings.testing.store_contract.settle import attempt, sent, statuses, to_retry
 
 
 class CalledOffContract(StoreCase):
@@ -78,6 +78,45 @@ class CalledOffContract(StoreCase):
         assert settled.outcome.reason == reason
         assert (await row(store, schema.deliveries))["reason"] == reason
 
+    @pytest.mark.parametrize(
+        ("before", "outcome", "reason"),
+        [
+            (None, "unknown", f"{CALLED_OFF} {PERHAPS_ARRIVED}"),
+            ("unknown", None, f"It was called off, but {PERHAPS_ARRIVED.replace('An', 'an')}"),
+        ],
+    )
+    async def test_nobody_is_asked_to_decide_what_may_not_be_sent_again(
+        self,
+        store: Store,
+        clock: MovableClock,
+        before: str | None,
+        outcome: str | None,
+        reason: str,
+    ) -> None:
+        await add_delivery(store)
+        if before is not None:
+            await store.settle([await to_retry(store, await claim_one(store), before)])
+            clock.advance(minutes=2)
+        claimed = await claim_one(store)
+        await self._call_off(store)
+        called = None if outcome is None else await attempt(store, outcome)
+        held = Outcome(
+            claimed=claimed, state=DeliveryState.HELD, rule="unknown_outcome", attempt=called
+        )
+
+        settled = [await store.settle([held]) for _ in range(2)]
+
+        assert [statuses(each) for each in settled] == [
+            [SettleStatus.SETTLED],
+            [SettleStatus.ALREADY],
+        ]
+        stored = await row(store, schema.deliveries)
+        assert (stored["state"], stored["rule"]) == ("cancelled", "cancelled")
+        assert stored["reason"] == settled[0][0].outcome.reason == reason
+        assert stored["doubt"] is True
+        counted = await figures(store)
+        assert [key[0] for key in counted if key[0] in ("held", "cancelled")] == ["cancelled"]
+
     async def test_what_was_taken_all_the_same_is_sent(self, store: Store) -> None:
         await add_delivery(store)
         claimed = await claim_one(store)
@@ -98,10 +137,11 @@ class CalledOffContract(StoreCase):
 
         assert statuses(again) == [SettleStatus.ALREADY]
 
+    @pytest.mark.parametrize("wish", OnUnknown)
     async def test_what_a_dead_worker_had_in_hand_then_is_cancelled(
-        self, store: Store, clock: MovableClock
+        self, store: Store, clock: MovableClock, wish: OnUnknown
     ) -> None:
-        await add_delivery(store)
+        await add_delivery(store, policy=SendPolicy(on_unknown=wish))
         await claim(store)
         await self._call_off(store)
         clock.advance(seconds=LEASE + 1)
