@@ -94,6 +94,19 @@ async def test_every_one_is_replayed_with_those_in_doubt(page: Page, busy: Site)
     assert {doubt for _one, doubt, _by in busy.dead_letters.replays} == {True}
 
 
+async def test_the_first_click_after_words_were_typed_counts(page: Page, busy: Site) -> None:
+    await page.goto(f"{busy.url}/dead-letters")
+    await page.get_by_label("Words in the reason").press_sequentially("mailbox")
+    await expect(page.locator(".letters tbody tr")).to_have_count(1)
+
+    await page.get_by_text("Replay all that match…").hover()
+    await page.mouse.down()
+    await page.wait_for_timeout(50)
+    await page.mouse.up()
+
+    await expect(page.get_by_role("button", name="Replay all that match")).to_be_visible()
+
+
 async def test_one_that_somebody_else_replayed_says_so_and_leads_back(
     page: Page, busy: Site
 ) -> None:
