@@ -112,6 +112,8 @@ class Recipient:
     preferences: Mapping[tuple[str, str], bool] = field(default_factory=dict)
     #: channel → addresses nothing may be sent to
     suppressed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: channel → addresses that a provider refused for good
+    rejected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def reached_by(self, channel: str) -> tuple[str, ...]:
         """Where a channel reaches them; everybody has a feed, under their own id."""

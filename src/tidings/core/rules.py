@@ -41,7 +41,8 @@ class Rule(StrEnum):
     GAVE_UP = "gave_up"
     #: another call would come too long after it was planned, or replayed
     TOO_OLD = "too_old"
-    #: the provider will never take this message, or nothing for this address
+    #: the provider will never take this message, or nothing for this address; a plan is skipped
+    #: by the latter where one refused the user's address before
     PERMANENT = "permanent"
     REJECTED = "rejected"
     #: it can't be rendered

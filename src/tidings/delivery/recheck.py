@@ -7,7 +7,7 @@ from tidings.core.models import DeliveryState, Lane, Recipient
 from tidings.core.policy import called_off, out_of_date, with_doubt
 from tidings.core.rules import Rule
 from tidings.core.work import Claimed
-from tidings.users.consent import consent, suppressed_words
+from tidings.users.consent import consent, rejected_words, suppressed_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +54,11 @@ def _why_unwanted(claimed: Claimed) -> tuple[Rule, str] | None:
         return Rule.USER_GONE, "The user was deleted after this was planned."
     if claimed.address in recipient.suppressed.get(claimed.channel, ()):
         return Rule.SUPPRESSED, suppressed_words(claimed.channel)
+    if claimed.address in recipient.rejected.get(claimed.channel, ()):
+        return Rule.ADDRESS_GONE, rejected_words(claimed.channel)
     if claimed.address not in recipient.reached_by(claimed.channel):
-        return Rule.ADDRESS_GONE, _gone_words(claimed.channel)
+        return Rule.ADDRESS_GONE, f"The {claimed.channel} address is no longer the user's."
     return _opted_out(claimed, recipient)
-
-
-def _gone_words(channel: str) -> str:
-    """What was removed and what was rejected look alike here: neither is in use."""
-    return (
-        f"The {channel} address is not in use any more: it is no longer the user's, "
-        "or a provider refused it for good."
-    )
 
 
 def _opted_out(claimed: Claimed, recipient: Recipient) -> tuple[Rule, str] | None:

@@ -26,7 +26,7 @@ from tidings.core.work import (
 )
 from tidings.notifications.catalog import Catalog
 from tidings.notifications.workflow import ChannelStep, Delay, Workflow
-from tidings.users.consent import Consent, consent, suppressed_words
+from tidings.users.consent import Consent, consent, rejected_words, suppressed_words
 
 
 def plan_event(due: DueEvent, catalog: Catalog) -> EventPlan:
@@ -213,6 +213,8 @@ class _Run:
         """By which rule there is no address to send to, and in words."""
         if self._meant(self.recipient.suppressed.get(channel, ())):
             return Rule.SUPPRESSED, suppressed_words(channel)
+        if self._meant(self.recipient.rejected.get(channel, ())):
+            return Rule.REJECTED, rejected_words(channel)
         if self._direct_address() is None:
             return Rule.NO_ADDRESS, f"The user has no {channel} address."
         return Rule.NO_ADDRESS, f"The message's address is no longer the user's {channel} address."

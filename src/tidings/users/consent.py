@@ -39,6 +39,11 @@ def suppressed_words(channel: str) -> str:
     return f"The {channel} address is suppressed: nothing may be sent to it."
 
 
+def rejected_words(channel: str) -> str:
+    """Why an address that a provider refused for good gets nothing, on any lane."""
+    return f"A provider refused the {channel} address for good: it is not used any more."
+
+
 def _scopes(workflow: str, channel: str) -> tuple[tuple[str, str], ...]:
     return ((workflow, channel), (workflow, ANY), (ANY, channel), (ANY, ANY))
 

@@ -120,6 +120,26 @@ def test_what_is_of_no_use_any_more_is_not_sent() -> None:
     assert refusal.reason == "It was of use until 2026-11-23 05:43:00 UTC only."
 
 
+@pytest.mark.parametrize(
+    ("rejected", "reason"),
+    [
+        ({}, "The email address is no longer the user's."),
+        (
+            {"email": ("a@example.com",)},
+            "A provider refused the email address for good: it is not used any more.",
+        ),
+    ],
+)
+def test_what_was_removed_and_what_was_refused_for_good_are_told_apart(
+    rejected: dict[str, tuple[str, ...]], reason: str
+) -> None:
+    refusal = recheck(claimed(recipient=ada(addresses={}, rejected=rejected)), NOW)
+
+    assert refusal is not None
+    assert (refusal.state, refusal.rule) == (DeliveryState.SUPPRESSED, "address_gone")
+    assert refusal.reason == reason
+
+
 @pytest.mark.parametrize("lane", list(Lane))
 def test_a_suppressed_address_gets_nothing_on_any_lane(lane: Lane) -> None:
     recipient = ada(addresses={}, suppressed={"email": ("a@example.com",)})

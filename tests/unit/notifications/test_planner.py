@@ -88,6 +88,19 @@ def test_a_suppressed_address_is_the_rule_that_skips_even_what_is_critical() -> 
         assert rules(planned(workflow, suppressed)) == [(Verdict.SKIP, "suppressed")]
 
 
+def test_an_address_that_was_refused_for_good_is_the_rule_that_skips_even_what_is_critical() -> (
+    None
+):
+    rejected = replace(ANN, addresses={}, rejected={"email": ("ann@example.com",)})
+
+    for workflow in (HELLO, HELLO.model_copy(update={"critical": True})):
+        notification = planned(workflow, rejected)
+        assert rules(notification) == [(Verdict.SKIP, "rejected")]
+        assert notification.decisions[0].reason == (
+            "A provider refused the email address for good: it is not used any more."
+        )
+
+
 def test_beside_a_suppressed_address_another_one_is_still_used() -> None:
     one = replace(
         ANN,

@@ -11,7 +11,7 @@ users.id AS recipient_id, users.name, users.locale AS recipient_locale,
 users.consent_version AS recipient_consent_version,
 ARRAY(
     SELECT ARRAY[channel, address, status] FROM addresses
-    WHERE addresses.user_id = users.id AND addresses.status IN ('active', 'suppressed')
+    WHERE addresses.user_id = users.id
     ORDER BY addresses.created_at, addresses.address
 ) AS addresses,
 ARRAY(
@@ -36,6 +36,7 @@ def to_recipient(row: Row) -> Recipient | None:
             for workflow, channel, enabled in row["preferences"]
         },
         suppressed=_by_channel(row["addresses"], "suppressed"),
+        rejected=_by_channel(row["addresses"], "rejected"),
     )
 
 

@@ -14,7 +14,7 @@ FROM users WHERE id IN (SELECT value FROM json_each(:ids))
 _ADDRESSES = """
 SELECT user_id, channel, address, status
 FROM addresses
-WHERE user_id IN (SELECT value FROM json_each(:ids)) AND status IN ('active', 'suppressed')
+WHERE user_id IN (SELECT value FROM json_each(:ids))
 ORDER BY created_at, address
 """
 _PREFERENCES = """
@@ -22,7 +22,7 @@ SELECT user_id, workflow, channel, enabled
 FROM preferences WHERE user_id IN (SELECT value FROM json_each(:ids))
 """
 
-_Addresses = Mapping[str, dict[str, tuple[str, ...]]]
+_Addresses = dict[str, tuple[str, ...]]
 _Preferences = Mapping[str, dict[tuple[str, str], bool]]
 
 
@@ -31,7 +31,7 @@ def read_recipients(
 ) -> dict[str, Recipient]:
     """Those of these users that there are, by id."""
     wanted = {"ids": ids(user_ids)}
-    active, suppressed = _read_addresses(connection, wanted)
+    addresses = _read_addresses(connection, wanted)
     preferences = _read_preferences(connection, wanted)
     return {
         row["id"]: Recipient(
@@ -39,9 +39,10 @@ def read_recipients(
             name=row["name"],
             locale=row["locale"],
             consent_version=row["consent_version"],
-            addresses=active.get(row["id"], {}),
+            addresses=addresses[row["id"], "active"],
             preferences=preferences.get(row["id"], {}),
-            suppressed=suppressed.get(row["id"], {}),
+            suppressed=addresses[row["id"], "suppressed"],
+            rejected=addresses[row["id"], "rejected"],
         )
         for row in fetch(connection, _USERS, wanted)
     }
@@ -49,14 +50,13 @@ def read_recipients(
 
 def _read_addresses(
     connection: sqlite3.Connection, wanted: Mapping[str, str]
-) -> tuple[_Addresses, _Addresses]:
-    """Those in use, and those that are suppressed."""
-    active: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
-    suppressed: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
+) -> Mapping[tuple[str, str], _Addresses]:
+    """(user, status) → what there is of it; anybody may have none."""
+    found: dict[tuple[str, str], _Addresses] = defaultdict(dict)
     for row in fetch(connection, _ADDRESSES, wanted):
-        of_user = (active if row["status"] == "active" else suppressed)[row["user_id"]]
-        of_user[row["channel"]] = (*of_user.get(row["channel"], ()), row["address"])
-    return active, suppressed
+        alike = found[row["user_id"], row["status"]]
+        alike[row["channel"]] = (*alike.get(row["channel"], ()), row["address"])
+    return found
 
 
 def _read_preferences(connection: sqlite3.Connection, wanted: Mapping[str, str]) -> _Preferences:

@@ -107,7 +107,7 @@ class PlanContract(StoreCase):
         )
         assert abs(due.now - clock.now()) < CLOCK_TOLERANCE
 
-    async def test_a_rejected_address_is_not_shown_to_the_planner(self, store: Store) -> None:
+    async def test_a_rejected_address_is_shown_to_the_planner_as_one(self, store: Store) -> None:
         await add_user(store, "ada", "ada@example.com")
         await store.run(
             lambda connection: (
@@ -119,7 +119,7 @@ class PlanContract(StoreCase):
 
         await plan(store, noting(heard, a_plan))
 
-        assert heard[0].recipient == Recipient(id="ada")
+        assert heard[0].recipient == Recipient(id="ada", rejected={"email": ("ada@example.com",)})
 
     async def test_an_event_for_nobody_has_no_recipient(self, store: Store) -> None:
         await accept(store, an_event(store))
