@@ -10,6 +10,7 @@ import pytest
 
 from tests.system.vendors import Vendor
 from tidings.cli.asking import story
+from tidings.core.clock import moment
 from tidings.core.errors import TransientError
 from tidings.delivery.closed import ClosedChannels
 from tidings.memory_bus.shared_state import MemorySharedState
@@ -70,6 +71,28 @@ async def test_when_it_is_due_is_told_where_its_channel_opens_before(
     (told,) = await with_waits([run], shut, system.clock.now())
 
     assert ("The next call is due at " in str(told.deliveries[0].waits)) is is_told
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(0.9, False), (1, True)])
+async def test_what_is_due_and_lies_there_says_that_it_waits_for_its_turn(
+    system: FakeSystem, seconds: float, is_told: bool
+) -> None:
+    tried, _untried = await silenced(system)
+    (run,) = (await system.explain(tried)).notifications
+    due_at = run.deliveries[0].due_at
+    assert due_at is not None
+
+    async def well(_channel: str) -> None:
+        return None
+
+    (told,) = await with_waits([run], well, due_at + timedelta(seconds=seconds))
+
+    assert told.deliveries[0].waits == (
+        f"It is due since {moment(due_at, due_at)}: it waits for its turn within the limits "
+        "of its integration, or for a worker. The last one failed: 429 slow down"
+        if is_told
+        else None
+    )
 
 
 async def test_what_is_called_again_says_what_the_last_call_met(system: FakeSystem) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from tidings.core.clock import moment
 from tidings.core.models import DeliveryState
@@ -18,6 +19,9 @@ Closed = Callable[[str], Awaitable[Shut | None]]
 
 It is quick, and raises nothing.
 """
+
+#: how long what is due may lie there before there is anything to explain
+_SOON: Final = timedelta(seconds=1)
 
 
 async def with_waits(
@@ -52,6 +56,16 @@ def _sentences(delivery: ExplainedDelivery, shut: Shut | None, now: datetime) ->
         yield f"It waits: {why}."
     if delivery.due_at is not None and delivery.due_at > after:
         yield f"The next call is due at {moment(delivery.due_at, now)}."
+    elif shut is None and delivery.due_at is not None and now - delivery.due_at >= _SOON:
+        yield _in_line(delivery.due_at, now)
+
+
+def _in_line(due_at: datetime, now: datetime) -> str:
+    """What is true of it whatever its integration's limits are: only its worker knows those."""
+    return (
+        f"It is due since {moment(due_at, now)}: it waits for its turn within the limits "
+        "of its integration, or for a worker."
+    )
 
 
 def _last_failure(delivery: ExplainedDelivery) -> Iterator[str]:
