@@ -1,11 +1,11 @@
 """Makes a channel's integrations of what the settings say of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Annotated
+from dataclasses import replace
 
 from limits import parse_many
 
+from tidings.channels.engine_options import ENGINE_OPTIONS, NO_LIMIT, EngineOptions
 from tidings.channels.naming import Named, naming
 from tidings.channels.options import read_options
 from tidings.channels.registry import ProviderPorts, load_checkup, load_provider
@@ -14,23 +14,8 @@ from tidings.core.errors import ConfigurationError
 from tidings.core.integrations import Integration, IntegrationSpec, Limits
 
 PREFIX = "TIDINGS_"
-#: the rate that is none
-NO_LIMIT = "off"
 
 Options = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
-    """What may be set for any integration; its provider does not see it."""
-
-    rate: str = NO_LIMIT
-    concurrency: Annotated[int | None, "10"] = None
-    receipt_seconds: Annotated[float | None, "900"] = None
-    slow_seconds: Annotated[float, "5"] = 5.0
-
-
-_ENGINE = frozenset(field.name for field in fields(EngineOptions))
 
 
 def load_integration(
@@ -58,7 +43,7 @@ async def check_up(spec: IntegrationSpec, options: Options) -> Sequence[Finding]
 def read_limits(spec: IntegrationSpec, options: Options) -> Limits:
     """The engine's part of the options. Raises ConfigurationError naming the variable."""
     prefix = _prefix(spec.name)
-    given = {name: value for name, value in options.items() if name in _ENGINE}
+    given = {name: value for name, value in options.items() if name in ENGINE_OPTIONS}
     chosen = read_options(EngineOptions, given, prefix=prefix)
     for name in ("concurrency", "receipt_seconds", "slow_seconds"):
         value = getattr(chosen, name)
@@ -87,7 +72,7 @@ def _rate(text: str, variable: str) -> float | None:
 
 
 def _rest(options: Options) -> Options:
-    return {name: value for name, value in options.items() if name not in _ENGINE}
+    return {name: value for name, value in options.items() if name not in ENGINE_OPTIONS}
 
 
 def _named(spec: IntegrationSpec) -> Named:

@@ -18,6 +18,7 @@ from typing import (
     get_type_hints,
 )
 
+from tidings.channels.engine_options import ENGINE_OPTIONS
 from tidings.core.errors import ConfigurationError
 
 
@@ -53,11 +54,14 @@ def read_options(kind: type[Options], given: Mapping[str, str], *, prefix: str) 
 
 
 def _refuse_unknown(options: Mapping[str, str], hints: Mapping[str, Any], prefix: str) -> None:
+    known = [*hints, *(name for name in ENGINE_OPTIONS if name not in hints)]
     for name in sorted(options.keys() - hints.keys()):
-        close = difflib.get_close_matches(name, hints, n=1)
-        known = ", ".join(prefix + option.upper() for option in hints) or "none"
-        hint = f"did you mean {prefix}{close[0].upper()}?" if close else f"the options are {known}."
-        raise ConfigurationError(f"{prefix}{name.upper()} is not an option: {hint}")
+        close = difflib.get_close_matches(name, known, n=1)
+        every = ", ".join(prefix + option.upper() for option in known)
+        hint = f"did you mean {prefix}{close[0].upper()}? The" if close else "the"
+        raise ConfigurationError(
+            f"{prefix}{name.upper()} is not an option: {hint} options are {every}."
+        )
 
 
 def _refuse_missing(

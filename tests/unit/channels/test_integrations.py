@@ -54,6 +54,16 @@ def test_limits_are_read(options: dict[str, str], limits: Limits) -> None:
         ({"concurrency": "0"}, "TIDINGS_EAST_CONCURRENCY is 0: use more than 0"),
         ({"slow_seconds": "nan"}, "TIDINGS_EAST_SLOW_SECONDS is nan"),
         ({"hots": "x"}, "TIDINGS_EAST_HOTS is not an option: did you mean TIDINGS_EAST_HOST?"),
+        (
+            {"concurency": "5"},
+            "TIDINGS_EAST_CONCURENCY is not an option: did you mean TIDINGS_EAST_CONCURRENCY? "
+            "The options are TIDINGS_EAST_HOST, ",
+        ),
+        (
+            {"zzz": "5"},
+            ", TIDINGS_EAST_RATE, TIDINGS_EAST_CONCURRENCY, TIDINGS_EAST_RECEIPT_SECONDS, "
+            "TIDINGS_EAST_SLOW_SECONDS.",
+        ),
         ({}, "TIDINGS_EAST_HOST is missing"),
     ],
 )
