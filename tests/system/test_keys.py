@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from tests.system.troubled_store import TroubledStore
 from tidings.api.keyring import Keyring
@@ -211,6 +212,20 @@ async def test_keys_that_were_read_serve_on_while_the_database_is_away(
     troubled.down = frozenset({"run"})
 
     assert (await keyring.by_token(made.token)).id == made.key.id
+
+
+async def test_a_database_that_does_not_answer_is_told_from_one_that_is_away(
+    store: Store, keys: KeyService, clock: MovableClock
+) -> None:
+    made, troubled = await admin(keys), TroubledStore(store)
+    keyring = Keyring(troubled, clock=clock, fresh=0.0)
+    await keyring.by_token(made.token)
+    troubled.hanging = frozenset({"run"})
+
+    with structlog.testing.capture_logs() as lines:
+        await keyring.by_token(made.token)
+
+    assert [each["reason"] for each in lines] == ["no answer within 0.5 s"]
 
 
 async def test_a_repeated_request_makes_no_second_key_and_names_the_first(

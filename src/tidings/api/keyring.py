@@ -14,7 +14,7 @@ from tidings.core.clock import Clock
 from tidings.core.errors import Unauthorized, Unavailable
 from tidings.core.keys import ApiKey
 from tidings.core.ports import Store
-from tidings.core.quiet_log import QuietLog
+from tidings.core.quiet_log import QuietLog, in_words
 from tidings.core.single_flight import SingleFlight
 
 #: seconds after which the keys are read again: a revoked one ends within them
@@ -102,7 +102,7 @@ class Keyring:
             if ring is None:  # a key changed meanwhile: the old ones prove nothing
                 return await self._first.result()
             self._quiet_log.warning(
-                "keys can't be read again; those known go on", reason=str(error)
+                "keys can't be read again; those known go on", reason=in_words(error, _PATIENCE)
             )
         return ring
 

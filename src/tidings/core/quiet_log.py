@@ -7,6 +7,13 @@ from traceback import format_tb
 from tidings.core.logs import get_logger
 
 
+def in_words(error: Exception, seconds: float) -> str:
+    """What went wrong; a timeout of so many seconds has no words of its own."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {seconds:g} s"
+    return str(error)
+
+
 @dataclass(slots=True)
 class _Line:
     """One message: when it may be logged again, and how often it was left out until then."""

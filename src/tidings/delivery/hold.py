@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tidings.core.errors import Unavailable
 from tidings.core.group_commit import GroupCommit
 from tidings.core.ports import Store
-from tidings.core.quiet_log import QuietLog
+from tidings.core.quiet_log import QuietLog, in_words
 from tidings.core.work import Claimed, ClaimRequest, ClaimResult, Swept
 from tidings.delivery.database_clock import DatabaseClock
 from tidings.delivery.lost_claims import LostClaims
@@ -141,7 +141,9 @@ class Hold:
             async with asyncio.timeout(seconds):
                 await self._lost.give_back(spared=tuple(self._held))
         except (Unavailable, TimeoutError) as error:  # then its lease decides
-            self._quiet_log.warning("what was claimed was not given back", reason=str(error))
+            self._quiet_log.warning(
+                "what was claimed was not given back", reason=in_words(error, seconds)
+            )
 
     async def keep(self) -> None:
         """Beat for ever."""

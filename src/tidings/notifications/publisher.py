@@ -7,7 +7,7 @@ from contextlib import suppress
 from tidings.core.metrics import Metrics
 from tidings.core.models import Event
 from tidings.core.ports import EventBus
-from tidings.core.quiet_log import QuietLog
+from tidings.core.quiet_log import QuietLog, in_words
 
 
 class Publisher:
@@ -67,8 +67,8 @@ class Publisher:
         try:
             async with asyncio.timeout(self._seconds):
                 await self._bus.publish(bus_channel, *events)
-        except TimeoutError:
-            self._let_go(bus_channel, len(events), f"no answer within {self._seconds:g} s")
+        except TimeoutError as error:
+            self._let_go(bus_channel, len(events), in_words(error, self._seconds))
         except Exception as error:  # whatever it is, the rows are safe and the next batch may go
             self._let_go(bus_channel, len(events), f"{type(error).__name__}: {error}")
 

@@ -13,7 +13,7 @@ from tidings.core.logs import get_logger
 from tidings.core.metrics import Metrics
 from tidings.core.models import BELL_CHANNEL, DELIVERIES_PLANNED, Event
 from tidings.core.ports import EventBus, Store
-from tidings.core.quiet_log import QuietLog
+from tidings.core.quiet_log import QuietLog, in_words
 from tidings.core.work import DueEvent, DueNotification, EventPlan, PlannedNotification, PlanResult
 from tidings.notifications.cancel_rows import Cancelled
 from tidings.notifications.cancelling import Cancelling
@@ -260,7 +260,9 @@ class NotificationService:
             async with asyncio.timeout(_RING_SECONDS):
                 await self._bus.publish(BELL_CHANNEL, bell)
         except (TimeoutError, Unavailable) as error:
-            self._quiet_log.warning("channel workers not rung; they will poll", reason=str(error))
+            self._quiet_log.warning(
+                "channel workers not rung; they will poll", reason=in_words(error, _RING_SECONDS)
+            )
 
 
 def _deliveries_by_channel(result: PlanResult) -> dict[str, int]:
