@@ -41,6 +41,12 @@ def test_they_are_listed_shown_counted_and_replayed(answering: Answering) -> Non
     assert rest == {"replayed": 2, "left": 1, "in_doubt": 0}
 
 
+def test_wrong_usage_exits_with_another_status_than_an_error() -> None:
+    result = CliRunner().invoke(app, ["dead-letters", "list", "--limit", "500"])
+
+    assert (result.exit_code, "Usage: " in result.stderr) == (2, True)
+
+
 def test_those_of_one_user_are_found_by_the_users_id(answering: Answering) -> None:
     letter = answering.told("list", "--kind", "delivery")["dead_letters"][0]
 
