@@ -54,6 +54,7 @@ async def test_what_is_in_doubt_is_replayed_only_with_a_tick(page: Page, busy: S
     letter = busy.dead_letters.letters[2]
     await page.goto(f"{busy.url}/dead-letters/delivery/{letter.id}")
     await page.get_by_text("Replay…").click()
+    await expect(page.get_by_text("Nobody can tell whether a call of it was taken")).to_be_visible()
 
     await page.get_by_role("button", name="Replay it now").click()
     assert busy.dead_letters.replays == []

@@ -10,7 +10,7 @@ import typer
 
 from tidings.cli.calls import AsJson, Url, ask, show
 from tidings.cli.root import app
-from tidings.core.errors import InvalidInput
+from tidings.core.errors import Conflict, InvalidInput
 from tidings.core.ids import is_uuid
 
 if TYPE_CHECKING:
@@ -116,9 +116,19 @@ def _replay_one(one: list[str], url: str | None, *, in_doubt: bool, as_json: boo
         raise InvalidInput("give KIND and ID alone, as `tidings dead-letters list` shows them")
     kind, letter_id = one
     _require_id(letter_id)
-    ask(url, lambda client: client.dead_letters.replay(kind, letter_id, in_doubt=in_doubt))
+    with _naming_options():
+        ask(url, lambda client: client.dead_letters.replay(kind, letter_id, in_doubt=in_doubt))
     done = {"replayed": 1, "left": 0, "in_doubt": 0}
     show(done, f"{kind} {letter_id} is replayed.", as_json=as_json)
+
+
+@contextmanager
+def _naming_options() -> Iterator[None]:
+    """A refusal names a field of the API: here it is an option."""
+    try:
+        yield
+    except Conflict as error:
+        raise Conflict(str(error).replace("in_doubt", "--in-doubt")) from None
 
 
 def _require_id(letter_id: str) -> None:

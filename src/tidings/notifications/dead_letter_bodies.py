@@ -114,7 +114,9 @@ class DeadLetterOut(pydantic.BaseModel):
     channel: str | None
     provider: str | None
     bus_channel: str | None
-    in_doubt: bool = pydantic.Field(description="A call's answer never came: it may have arrived.")
+    in_doubt: bool = pydantic.Field(
+        description="Nobody can tell whether a call of it was taken: it may have arrived."
+    )
     called_off: bool = pydantic.Field(description="It was called off, and is never replayed.")
     taken: bool = pydantic.Field(
         description="A provider said yes too late to be heeded: it is never replayed."

@@ -30,8 +30,8 @@ class Replayer:
             raise Conflict(f"{letter.kind} {letter.id} {why}: it is never replayed")
         if letter.in_doubt and not in_doubt:
             raise Conflict(
-                f"{letter.kind} {letter.id} is in doubt: a call's answer never came, so that it "
-                "may have been delivered. in_doubt, of a command --in-doubt, sends it all the same"
+                f"{letter.kind} {letter.id} is in doubt: nobody can tell whether a call of it was "
+                "taken, so that it may have been delivered: in_doubt sends it all the same"
             )
         if letter.kind is Kind.BUS_ENTRY:
             await self._accept(inspected)

@@ -49,7 +49,7 @@ class DeadLetter:
     channel: str | None
     provider: str | None
     bus_channel: str | None
-    #: it may have been delivered: a call's answer never came
+    #: it may have been delivered: nobody can tell whether a call of it was taken
     in_doubt: bool
     #: its notification or its event was called off
     called_off: bool = False
