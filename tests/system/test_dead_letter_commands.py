@@ -35,6 +35,7 @@ def test_they_are_listed_shown_counted_and_replayed(answering: Answering) -> Non
 
     assert (len(listed["dead_letters"]), listed["next"] is None) == (2, False)
     assert "554 no spam please" in shown.output
+    assert f"\n  event {letter['event_id']}\n" in shown.output
     assert "user" in shown.output
     assert counted == {"replayed": 3, "left": 0, "in_doubt": 0}
     assert f"delivery {letter['id']} is replayed." in one.output

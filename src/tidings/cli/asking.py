@@ -78,7 +78,7 @@ def story(explanation: Mapping[str, Any]) -> str:
     if explanation.get("reason"):
         lines.append(f"  {explanation['reason']}")
     for notification in explanation["notifications"]:
-        lines.append(f"  {notification['workflow']}: {notification['state']}")
+        lines.append(f"  {notification['workflow']} {notification['id']}: {notification['state']}")
         lines += [_decision_line(decision) for decision in notification["decisions"]]
         for delivery in notification["deliveries"]:
             lines += _delivery_lines(delivery)

@@ -214,5 +214,6 @@ def _story(letter: Mapping[str, Any]) -> str:
         f"  {one['started_at']} {one['provider']}: {one['outcome']} {one['error'] or ''}".rstrip()
         for one in letter["attempts"]
     ]
+    event = [f"  event {letter['event_id']}"] if letter["event_id"] else []
     details = json.dumps(letter["details"], indent=2, ensure_ascii=False)
-    return "\n".join([_line(letter), *calls, details])
+    return "\n".join([_line(letter), *event, *calls, details])
