@@ -53,7 +53,7 @@ async def test_a_message_that_met_the_silence_says_what_it_met(system: FakeSyste
     waits = str((await waiting(system, tried)).waits)
 
     assert waits.startswith("It waits: recording asked for silence until ")
-    assert waits.endswith(" UTC. The last one failed: 429 slow down")
+    assert waits.endswith(" UTC. The last call failed: 429 slow down")
 
 
 @pytest.mark.parametrize(("seconds", "is_told"), [(-1, False), (0, False), (1, True)])
@@ -87,12 +87,12 @@ async def test_what_is_due_and_lies_there_says_that_it_waits_for_its_turn(
 
     (told,) = await with_waits([run], well, due_at + timedelta(seconds=seconds))
 
-    assert told.deliveries[0].waits == (
+    line = (
         f"It is due since {moment(due_at, due_at)}: it waits for its turn within the limits "
-        "of its integration, or for a worker. The last one failed: 429 slow down"
-        if is_told
-        else None
+        "of its integration, or for a worker. "
     )
+    failure = "The last call failed: 429 slow down"
+    assert told.deliveries[0].waits == (f"{line}{failure}" if is_told else failure)
 
 
 async def test_what_is_called_again_says_what_the_last_call_met(system: FakeSystem) -> None:
@@ -106,7 +106,7 @@ async def test_what_is_called_again_says_what_the_last_call_met(system: FakeSyst
     (told,) = await with_waits([replace(run, deliveries=(sending,))], shut, system.clock.now())
 
     assert told.deliveries[0].waits == (
-        "A worker has it in hand for another call. The last one failed: 429 slow down"
+        "A worker has it in hand for another call. The last call failed: 429 slow down"
     )
 
 
@@ -134,7 +134,7 @@ async def test_a_message_whose_channel_is_well_waits_for_its_back_off_alone(
     waits = (await waiting(system, tried)).waits or ""
 
     assert waits.startswith("The next call is due at ")
-    assert waits.endswith(" UTC. The last one failed: 503 busy")
+    assert waits.endswith(" UTC. The last call failed: 503 busy")
 
 
 async def test_a_message_that_was_sent_waits_for_nothing(system: FakeSystem) -> None:

@@ -22,7 +22,7 @@ from tidings.core.logs import get_logger
 ACTOR = "tidings.actor"
 #: and whether that one may do everything, for pages that offer it
 MAY_ALL = "tidings.may_all"
-NOBODY = "nobody (no key is configured)"
+NOBODY = "somebody (no key is configured)"
 
 _LONGEST_PATH = 500
 #: the code of a WebSocket that is closed for who asks (RFC 6455, 7.4.1)

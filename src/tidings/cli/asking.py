@@ -9,6 +9,7 @@ import typer
 from tidings.cli.calls import AsJson, Url, ask, show
 from tidings.cli.root import app
 from tidings.core.errors import InvalidInput
+from tidings.core.text import call_in_words
 
 
 @app.command(epilog='Example: tidings send ana@example.com "Dinner is ready" --subject Dinner')
@@ -127,8 +128,8 @@ def _delivery_lines(delivery: Mapping[str, Any]) -> list[str]:
 
 def _attempt(attempt: Mapping[str, Any]) -> str:
     """How it ended, why it went another way than usual, and what was wrong."""
-    words = (attempt["outcome"], attempt.get("route"), attempt.get("error"))
-    return " ".join(word for word in words if word)
+    words = call_in_words(attempt.get("route"), attempt.get("error"))
+    return f"{attempt['outcome']}: {words}" if words else str(attempt["outcome"])
 
 
 def _parse(data: str) -> Mapping[str, Any]:

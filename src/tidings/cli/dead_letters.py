@@ -211,7 +211,8 @@ def _line(letter: Mapping[str, Any]) -> str:
 
 def _story(letter: Mapping[str, Any]) -> str:
     calls = [
-        f"  {one['started_at']} {one['provider']}: {one['outcome']} {one['error'] or ''}".rstrip()
+        f"  {one['started_at']} {one['provider']}: "
+        + ": ".join(words for words in (one["outcome"], one["error"]) if words)
         for one in letter["attempts"]
     ]
     event = [f"  event {letter['event_id']}"] if letter["event_id"] else []

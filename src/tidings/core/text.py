@@ -1,4 +1,4 @@
-"""What counts as one line, wherever a text comes in."""
+"""What counts as one line, wherever a text comes in, and how two go out as one."""
 
 import unicodedata
 from typing import Any
@@ -14,6 +14,13 @@ NO_NULL: Any = {"not": {"pattern": r"\u0000"}}
 
 #: control characters, surrogates, line and paragraph separators
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def call_in_words(route: str | None, error: str | None) -> str | None:
+    """Why a call went another way than usual, and what came of it, if there is anything to say."""
+    if route and error:
+        return f"{route} What came of it: {error}"
+    return route or error
 
 
 def is_one_line(text: str) -> bool:

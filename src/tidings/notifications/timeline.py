@@ -6,6 +6,7 @@ from datetime import datetime
 
 from tidings.core.models import DEAD, UNDER_WAY, Decision, DeliveryState
 from tidings.core.rules import Rule
+from tidings.core.text import call_in_words
 from tidings.notifications.explanation import (
     ExplainedAttempt,
     ExplainedDelivery,
@@ -84,14 +85,13 @@ def _decided(run: ExplainedNotification, decision: Decision) -> TimelineEntry:
 
 def _attempted(delivery: ExplainedDelivery, attempt: ExplainedAttempt) -> TimelineEntry:
     late = " (came too late: a later claim had overtaken it)" if attempt.fenced else ""
-    reasons = [reason for reason in (attempt.route, attempt.error) if reason]
     return TimelineEntry(
         at=attempt.finished_at or attempt.started_at,
         kind=ATTEMPT,
         result=attempt.outcome,
         what=f"{delivery.channel} by {attempt.provider}{late}",
         rule=None,
-        reason=" ".join(reasons) or None,
+        reason=call_in_words(attempt.route, attempt.error),
     )
 
 

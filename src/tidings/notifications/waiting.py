@@ -42,11 +42,10 @@ def _told(
 ) -> ExplainedDelivery:
     failure, sentences = list(_last_failure(delivery)), list[str]()
     if _waits(delivery):
-        sentences = list(_sentences(delivery, shut.get(delivery.channel), now))
+        sentences = [*_sentences(delivery, shut.get(delivery.channel), now), *failure]
     elif delivery.state == DeliveryState.SENDING and failure:
-        sentences = ["A worker has it in hand for another call."]
-    words = [*sentences, *failure] if sentences else []
-    return replace(delivery, waits=" ".join(words) or None)
+        sentences = ["A worker has it in hand for another call.", *failure]
+    return replace(delivery, waits=" ".join(sentences) or None)
 
 
 def _sentences(delivery: ExplainedDelivery, shut: Shut | None, now: datetime) -> Iterator[str]:
@@ -71,7 +70,7 @@ def _in_line(due_at: datetime, now: datetime) -> str:
 def _last_failure(delivery: ExplainedDelivery) -> Iterator[str]:
     last = delivery.attempts[-1] if delivery.attempts else None
     if last and last.error and last.outcome in RETRYABLE:
-        yield f"The last one failed: {last.error}"
+        yield f"The last call failed: {last.error}"
 
 
 def _waits(delivery: ExplainedDelivery) -> bool:

@@ -25,7 +25,7 @@ def test_a_call_that_went_another_way_says_why() -> None:
 
     (told,) = timeline(notification(deliveries=[delivery("pending", None, [elsewhere])]))
 
-    assert told.reason == "smtp was skipped: it failed. 421 busy"
+    assert told.reason == "smtp was skipped: it failed. What came of it: 421 busy"
 
 
 def test_a_call_that_came_too_late_says_so() -> None:
