@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from tidings.core.errors import Unauthorized
+
 if TYPE_CHECKING:
     from tidings.client import AsyncClient
 
@@ -18,6 +20,8 @@ Url = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Result = TypeVar("Result")
+
+_NO_KEY = "this needs a key: set TIDINGS_API_KEY to one that `tidings keys create` made"
 
 
 def ask(url: str | None, question: Callable[["AsyncClient"], Awaitable[Result]]) -> Result:
@@ -32,7 +36,12 @@ def ask(url: str | None, question: Callable[["AsyncClient"], Awaitable[Result]])
         async with AsyncClient(found, api_key=settings.api_key, retries=1) as client:
             return await question(client)
 
-    return asyncio.run(answer())
+    try:
+        return asyncio.run(answer())
+    except Unauthorized:
+        if settings.api_key:
+            raise
+        raise Unauthorized(_NO_KEY) from None
 
 
 def show(machine: Mapping[str, Any], person: str, *, as_json: bool) -> None:
