@@ -46,6 +46,21 @@ async def test_a_bridge_says_what_was_delivered_and_hears_what_to_ask_again(
     assert delivery.state == "delivered"
 
 
+async def test_the_id_by_which_a_vendor_confirms_is_told_of_the_delivery_and_its_call(
+    tidings: FakeSystem, http: httpx2.AsyncClient
+) -> None:
+    event_id = await tidings.trigger("ORDERED", "ann")
+    await tidings.settle()
+
+    event = (await http.get(f"/v1/events/{event_id}")).json()
+    run = event["notifications"][0]
+    shown = (await http.get(f"/v1/notifications/{run['id']}")).json()["notification"]
+
+    for (delivery,) in (run["deliveries"], shown["deliveries"]):
+        assert delivery["provider_id"] == "recorded-1"
+        assert delivery["attempts"][0]["provider_id"] == "recorded-1"
+
+
 async def test_it_is_told_on_the_bus_and_seen_in_the_figures(tidings: FakeSystem) -> None:
     event_id = await tidings.trigger("ORDERED", "ann")
     await tidings.settle()

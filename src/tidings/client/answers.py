@@ -46,6 +46,7 @@ class ExplainedAttempt(TypedDict):
     outcome: str
     error: str | None
     fenced: bool
+    provider_id: str | None
     route: str | None
     started_at: str
     finished_at: str | None
@@ -63,6 +64,7 @@ class ExplainedDelivery(TypedDict):
     state: str
     reason: str | None
     rule: str | None
+    provider_id: str | None
     due_at: str | None
     expires_at: str | None
     cancelled_at: str | None

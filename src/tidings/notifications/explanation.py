@@ -20,6 +20,8 @@ class ExplainedAttempt:
     outcome: str
     error: str | None
     fenced: bool
+    #: the vendor's own id of the message, if it took it and said one
+    provider_id: str | None
     #: why it went this way, where another integration would have come first
     route: str | None
     started_at: datetime
@@ -40,6 +42,8 @@ class ExplainedDelivery:
     reason: str | None
     #: by which rule it came to its end
     rule: str | None
+    #: the vendor's own id of the message, by which it confirms it
+    provider_id: str | None
     due_at: datetime | None
     expires_at: datetime | None
     #: when it was called off, whatever became of it
@@ -197,6 +201,7 @@ def _delivery(row: sa.Row[Any], tried: Sequence[ExplainedAttempt]) -> ExplainedD
         state=row.state,
         reason=row.reason,
         rule=row.rule,
+        provider_id=row.provider_id,
         due_at=row.due_at,
         expires_at=row.expires_at,
         cancelled_at=row.cancelled_at,
@@ -223,6 +228,7 @@ def _attempts(
             outcome=row.outcome,
             error=row.error,
             fenced=row.fenced,
+            provider_id=row.provider_id,
             route=row.route,
             started_at=row.started_at,
             finished_at=row.finished_at,
