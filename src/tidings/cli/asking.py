@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tidings.cli.calls import AsJson, Url, ask, show
+from tidings.cli.calls import AsJson, Url, ask, program, show
 from tidings.cli.root import app
 from tidings.core.errors import InvalidInput
 from tidings.core.text import call_in_words
@@ -88,7 +88,7 @@ def story(explanation: Mapping[str, Any]) -> str:
 
 def _accepted(event_id: str, url: str | None) -> str:
     where = f" --url {url}" if url else ""
-    return f"Accepted. To see what became of it: tidings explain {event_id}{where}"
+    return f"Accepted. To see what became of it: {program()} explain {event_id}{where}"
 
 
 def _called_off(cancelled: Mapping[str, Any]) -> str:

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import shutil
+import sys
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -21,6 +24,7 @@ Url = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Result = TypeVar("Result")
 
+_PROGRAM = "tidings"
 _NO_KEY = "this needs a key: set TIDINGS_API_KEY to one that `tidings keys create` made"
 
 
@@ -42,6 +46,14 @@ def ask(url: str | None, question: Callable[["AsyncClient"], Awaitable[Result]])
         if settings.api_key:
             raise
         raise Unauthorized(_NO_KEY) from None
+
+
+def program() -> str:
+    """The word that runs this again: as it was called, where a shell finds no `tidings`."""
+    called = sys.argv[0]
+    if Path(called).name == _PROGRAM and shutil.which(_PROGRAM) is None:
+        return called
+    return _PROGRAM
 
 
 def show(machine: Mapping[str, Any], person: str, *, as_json: bool) -> None:
