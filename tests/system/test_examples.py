@@ -12,12 +12,21 @@ import httpx2
 import pytest
 
 from tests.faults.fleet import Fleet
+from tests.system.running_commands import answering
+from tests.system.test_dead_letters import fail
 from tests.unit.documents import commands, curl, curls
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 #: what a test below runs
-RUN = {"client.py", "embedded.py", "fastapi_app.py", "test_notifications.py", "order_shipped"}
+RUN = {
+    "client.py",
+    "dead_letters.py",
+    "embedded.py",
+    "fastapi_app.py",
+    "test_notifications.py",
+    "order_shipped",
+}
 
 
 def environment() -> dict[str, str]:
@@ -131,6 +140,18 @@ def test_the_client_tells_one_and_many(system: Fleet) -> None:
     assert accepted == "accepted"
     assert refused == also_refused
     assert refused.startswith("refused: there is no user nobody")
+
+
+def test_the_dead_letters_are_found_and_replayed(tmp_path: Path) -> None:
+    with answering("dead-letters", lambda system: fail(system, 3)) as letters:
+        printed = run(EXAMPLES / "dead_letters.py", folder=tmp_path, TIDINGS_URL=letters.url)
+
+        assert letters.told("list", "--kind", "delivery")["dead_letters"] == []
+
+    assert printed.splitlines() == [
+        "554 no spam please, after 1 call",
+        "2 replayed, 0 left out, being in doubt",
+    ]
 
 
 def test_the_quickstart_works_line_by_line(system: Fleet) -> None:
