@@ -97,6 +97,7 @@ EXPIRED_AT_ONCE = {"kind": "channel", "channel": "email", "template": "x", "expi
         ("retry.attempts", {"retry": {"attempts": 0}}),
         ("retry.max_age", {"retry": {"max_age": 1.5}}),
         ("retry", {"retry": {"base": 60, "cap": 30}}),
+        ("retry.base", {"retry": {"base": 0.5}}),
         ("steps.0.channel.expires_after", {"steps": [EXPIRED_AT_ONCE]}),
         ("colour", {"colour": "red"}),
     ],
