@@ -77,6 +77,7 @@ def crowded_site() -> Site:
     events = [replace(kinds[number % 4], event_id=str(uuid4())) for number in range(20)]
     analytics = _analytics()
     analytics.count("suppressed", 3, 11)
+    analytics.count("held", 1, 11)
     return Site(notifications=SampleNotifications(*events), analytics=analytics)
 
 

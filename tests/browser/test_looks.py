@@ -12,6 +12,7 @@ from tests.browser.scenes import busy_site, crowded_site, empty_site, locked_sit
 from tests.browser.site import Site, running
 
 WIDTHS = (390, 1280)
+FIGURES = ("delivered", "retried", "suppressed", "skipped", "expired", "cancelled", "held")
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 SCENES: dict[str, tuple[Callable[[], Site], Callable[[Site], str]]] = {
@@ -49,6 +50,34 @@ async def test_a_page_is_accessible_and_fits_its_window(page: Page, scene: str) 
             await take_picture(page, f"{scene}-{width}-{scheme}")
             assert await axe_findings(page) == [], (width, scheme)
             assert await overflow(page) == 0, (width, scheme)
+
+
+@pytest.mark.parametrize("count", range(3, 11))
+async def test_no_figure_stands_in_a_row_alone(page: Page, count: int) -> None:
+    site = empty_site()
+    for word in FIGURES[: count - 3]:
+        site.analytics.count(word, 1, 5)
+    async with running(site):
+        await page.goto(f"{site.url}/dashboard")
+        for width in (390, 760, 1000, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
+
+            rows = await page.eval_on_selector_all(".figure", "all => all.map(e => e.offsetTop)")
+
+            assert len(rows) == count
+            assert rows.count(rows[-1]) > 1, width
+
+
+async def test_on_a_telephone_the_list_of_pages_begins_where_the_text_does(page: Page) -> None:
+    async with running(empty_site()) as site:
+        await page.set_viewport_size({"width": 390, "height": 800})
+        await page.goto(f"{site.url}/dashboard")
+
+        edges = await page.eval_on_selector_all(
+            ".brand, nav, h1", "all => all.map(e => e.getBoundingClientRect().left)"
+        )
+
+    assert len(set(edges)) == 1
 
 
 async def test_the_checker_sees_a_planted_fault(page: Page) -> None:
