@@ -173,7 +173,8 @@ BUGS = (
     ),
     Bug(
         name="an outcome that counted is told again under the next claim",
-        seed=40,
+        seed=None,
+        unseen="a claim of our own must come between an outcome's commit and its answer: too rare",
         plant=replaced(UnderWay, "_settle_as_newest", _settle_as_if_it_never_counted),
         test=f"{LEASES}test_an_outcome_that_counted_is_not_told_again_under_a_claim_of_our_own",
     ),
