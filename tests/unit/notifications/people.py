@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from tidings.core.models import Event, Lane, Recipient
-from tidings.core.work import DueEvent, DueNotification
+from tidings.core.work import DueEvent, DueNotification, PlannedNotification
 from tidings.notifications.catalog import Catalog, WorkflowSet
+from tidings.notifications.planner import plan_event
 from tidings.notifications.workflow import Workflow
 from tidings.templates.catalog import TemplateCatalog, TemplateVersion
 
@@ -61,3 +62,9 @@ def due_again(
         recipient=recipient,
         now=NOW,
     )
+
+
+def planned(workflow: Workflow, recipient: Recipient = ANN) -> PlannedNotification:
+    """The one notification of an event that this workflow makes."""
+    (notification,) = plan_event(due(recipient=recipient), catalog(workflow)).notifications
+    return notification
