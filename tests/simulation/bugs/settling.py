@@ -100,13 +100,13 @@ def _no_tries(_attempt: object) -> int:
 BUGS = (
     Bug(
         name="an outcome is settled whatever its epoch",
-        seed=71,
+        seed=52,
         plant=replaced(settle, "_hands", _any_epoch),
         test=f"{STORE}test_a_late_outcome_changes_no_state_and_is_kept_as_an_attempt",
     ),
     Bug(
         name="what is settled is settled again",
-        seed=10,
+        seed=5,
         plant=reworded(settle, "_IN_HAND", "+state = 'sending'", "epoch > 0"),
         test=f"{STORE}test_settling_twice_counts_once",
     ),
@@ -130,26 +130,26 @@ BUGS = (
     ),
     Bug(
         name="a call without an answer counts as sent",
-        seed=16,
+        seed=3,
         plant=replaced(Courier, "_called", _sent_for_good),
         test=f"{DELIVERY}test_an_unknown_outcome_is_kept_as_such_and_tried_again",
     ),
     Bug(
         name="an outcome is dropped when the database is away",
-        seed=8,
+        seed=1,
         plant=replaced(Settler, "_settled", _settled_or_not),
         test=f"{OUTAGES}test_an_outcome_outlives_an_outage_and_nothing_is_sent_twice",
     ),
     Bug(
         name="what was called is given back as if it was not",
-        seed=9,
+        seed=2,
         plant=replaced(Courier, "_called", _given_back),
         test="tests/system/test_delivery_running.py::"
         "test_a_call_that_does_not_end_in_time_is_settled_as_unknown",
     ),
     Bug(
         name="a late outcome leaves no attempt",
-        seed=4,
+        seed=42,
         plant=reworded(
             settle,
             "_ADD_ATTEMPTS",
