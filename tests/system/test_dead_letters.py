@@ -97,7 +97,7 @@ async def test_a_replay_to_an_address_that_was_refused_for_good_says_so(system: 
     (run,) = (await system.settled(event_id)).notifications
     (delivery,) = run.deliveries
     assert (delivery.state, delivery.rule) == ("suppressed", "address_gone")
-    assert "a provider refused it for good" in str(delivery.reason)
+    assert "refused the email address for good" in str(delivery.reason)
 
 
 async def test_what_is_in_doubt_is_refused_unless_asked_for_explicitly(

@@ -155,7 +155,7 @@ BUGS = (
         name="planning again makes other ids",
         seed=6,
         plant=_plant_other_ids,
-        test="tests/unit/notifications/test_planner.py::test_planning_twice_plans_the_same",
+        test="tests/unit/notifications/test_planner_laws.py::test_planning_twice_plans_the_same",
     ),
     Bug(
         name="a lost bell is taken for no work: nobody polls",
