@@ -150,9 +150,15 @@ async def test_the_openapi_tells_when_to_ask_again_and_what_the_query_may_say(ap
 
 
 async def test_two_hundred_registrations_at_once_are_all_accepted(api: Api) -> None:
-    answers = await asyncio.gather(
-        *(api.http.post(f"/register?email=u{n}@example.com") for n in range(200))
-    )
+    await asyncio.gather(*[_registered(api, number) for number in range(200)])
 
-    assert {each.status_code for each in answers} == {202}
     assert await api.house.count(events) == 200
+
+
+async def _registered(api: Api, number: int) -> None:
+    """Ask until it is accepted: a machine that is busy with others takes more than a second."""
+    key, status = {"Idempotency-Key": f"key-{number}"}, 503
+    while status == 503:
+        answer = await api.http.post(f"/register?email=u{number}@example.com", headers=key)
+        status = answer.status_code
+    assert status == 202, answer.text

@@ -78,7 +78,7 @@ class SuppressingContract(StoreCase):
         kept = await suppressions.put("email", ADA)
 
         assert (kept.channel, kept.reason) == ("email", "asked for")
-        assert "ada" not in str(await rows(store, schema.suppressions))
+        assert "ada@" not in str(await rows(store, schema.suppressions)).lower()
         assert await suppressions.find("email", ADA) == await suppressions.get(kept.id) == kept
 
     async def test_once_more_changes_the_reason_alone(
