@@ -1,9 +1,14 @@
 """Claims whose answers are lost: nobody was called, so nobody is held to have died."""
 
+import asyncio
+from collections.abc import Collection, Sequence
+
 import pytest
 
 from tests.system.post_office import PostOffice, running, until
 from tests.system.troubled_store import TroubledStore
+from tidings.core.ids import Ids
+from tidings.delivery.lost_claims import LostClaims
 from tidings.store import schema
 
 
@@ -42,6 +47,34 @@ async def test_who_is_to_stop_while_it_claims_leaves_it_to_the_others_at_once(
 
     assert await office.states() == ["sent"]
     assert [each["epoch"] for each in await office.rows(schema.attempts)] == [2]
+
+
+class SlowToGiveBack(TroubledStore):
+    """Counts how often it gives back, and is done when a test says so."""
+
+    async def give_back(self, claims: Collection[str], *, spared: Sequence[str] = ()) -> int:
+        self.asked["give_back"] += 1
+        await self.released.wait()
+        return await self._store.give_back(claims, spared=spared)
+
+
+async def test_one_that_is_lost_while_others_are_given_back_is_given_back_next(
+    office: PostOffice,
+) -> None:
+    store = SlowToGiveBack(office.store)
+    lost = LostClaims(store)
+    for number in range(2):
+        lost.note(Ids().new(), until=asyncio.get_running_loop().time() + 60)
+        if not number:
+            giving_back = asyncio.create_task(lost.give_back(spared=()))
+            await until(lambda: store.asked["give_back"] == 1)
+    store.released.set()
+    await giving_back
+
+    for _ in range(2):
+        await lost.give_back_new(spared=())
+
+    assert store.asked["give_back"] == 2
 
 
 async def _all_sent(office: PostOffice) -> bool:

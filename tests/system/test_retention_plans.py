@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tests.system.test_postgres_plans import GROW, WAITING
 from tidings.core.clock import SystemClock
-from tidings.store.old_events import Swept, Terms, sweep
+from tidings.store.old_events import Cutoffs, Swept, sweep
 from tidings.store.postgres import PostgresStore
 
 ENDED = """
@@ -56,7 +56,7 @@ def sweep_watched(connection: sa.Connection) -> tuple[Swept, Mapping[str, int]]:
     """A sweep, and how many rows of each table it read."""
     start = rows_read(connection)
     old = datetime.now(UTC) - timedelta(days=90)
-    swept = sweep(connection, Terms(finished=old, dead=old), after=None, limit=FEW)
+    swept = sweep(connection, Cutoffs(finished=old, dead=old), after=None, limit=FEW)
     return swept, {name: read - start[name] for name, read in rows_read(connection).items()}
 
 

@@ -22,7 +22,7 @@ from tidings.core.logs import get_logger
 ACTOR = "tidings.actor"
 #: and whether that one may do everything, for pages that offer it
 MAY_ALL = "tidings.may_all"
-NOBODY = "somebody (no key is configured)"
+SOMEBODY = "somebody (no key is configured)"
 
 _LONGEST_PATH = 500
 #: the code of a WebSocket that is closed for who asks (RFC 6455, 7.4.1)
@@ -76,7 +76,7 @@ class Gate:
     async def _admit(self, scope: Scope, needed: keys.Scope | None) -> str:
         """Who asks, in words. Raises Unauthorized and Forbidden."""
         if needed is None and not _is_cross_site(scope):
-            return NOBODY
+            return SOMEBODY
         if not await self._keyring.is_configured():
             if not self._allow_unauthenticated and not _is_local(scope):
                 raise Forbidden(
@@ -85,9 +85,9 @@ class Gate:
                     "the network is yours alone"
                 )
             scope[MAY_ALL] = True
-            return NOBODY
+            return SOMEBODY
         if needed is None:
-            return NOBODY
+            return SOMEBODY
         key = await self._key(scope, needed)
         scope[MAY_ALL] = key.allows(keys.Scope.ADMIN)
         if not key.allows(needed):

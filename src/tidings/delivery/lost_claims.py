@@ -15,7 +15,8 @@ class LostClaims:
         self._store = store
         #: their ids, and until when what they took is surely ours, on the loop's clock
         self._until: dict[str, float] = {}
-        self._are_new = False
+        #: those of them for which nothing was given back yet
+        self._new: set[str] = set()
 
     @contextmanager
     def noting(self, request: ClaimRequest) -> Iterator[None]:
@@ -30,20 +31,22 @@ class LostClaims:
     def note(self, claim_id: str, *, until: float) -> None:
         """Nobody here has in hand what this claim took."""
         self._until[claim_id] = until
-        self._are_new = True
+        self._new.add(claim_id)
 
     async def give_back_new(self, *, spared: Sequence[str]) -> None:
         """Give back, unless that was done since the last one was lost. Raises Unavailable."""
-        if self._are_new:
+        if self._new:
             await self.give_back(spared=spared)
 
     async def give_back(self, *, spared: Sequence[str]) -> None:
         """Make due again what they took; `spared` is in hand. Raises Unavailable."""
         now = _now()
         self._until = {each: until for each, until in self._until.items() if now < until}
-        if self._until:
-            await self._store.give_back(tuple(self._until), spared=spared)
-        self._are_new = False
+        lost = tuple(self._until)
+        if lost:
+            await self._store.give_back(lost, spared=spared)
+        # one that was lost meanwhile is new still
+        self._new &= self._until.keys() - set(lost)
 
 
 def _now() -> float:

@@ -22,7 +22,7 @@ from tidings.store.dead_letter_rows import (
     page_queries,
     told_over,
 )
-from tidings.store.judging import Item, Known
+from tidings.store.judging import Content, Item, Known
 from tidings.store.replays import mark_replayed, replay
 from tidings.store.schema import attempts, dead_letters, events, users
 from tidings.store.upsert import insert
@@ -118,14 +118,16 @@ class DeadLetters:
 
 
 def _judge(connection: sa.Connection, item: Item) -> AcceptStatus:
-    content = (events.c.type, events.c.user_id, events.c.cancel_key, events.c.data)
-    told = sa.select(*content).where(events.c.id == item.key)
+    content = sa.select(events.c.type, events.c.user_id, events.c.cancel_key, events.c.data)
     known_users = [user_id for user_id in item.user_ids if user_id is not None]
     found = sa.select(users.c.id).where(users.c.id.in_(known_users))
-    kept = connection.execute(told).one_or_none()
+    kept = connection.execute(content.where(events.c.id == item.key)).one_or_none()
+    found_events: dict[str, Content] = {}
+    if kept is not None:
+        found_events[item.key] = kept.type, kept.user_id, kept.cancel_key, kept.data
     known = Known(
         keys={},
-        events={} if kept is None else {item.key: (kept[0], kept[1], kept[2], kept[3])},
+        events=found_events,
         users=set(connection.scalars(found)),
     )
     (answer,) = known.judge([item]).answers

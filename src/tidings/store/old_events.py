@@ -44,7 +44,7 @@ _SENT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Cutoffs:
     """What is older than these moments goes."""
 
     finished: datetime
@@ -70,25 +70,25 @@ class Swept:
     last: Place | None
 
 
-def sweep(connection: sa.Connection, terms: Terms, *, after: Place | None, limit: int) -> Swept:
+def sweep(connection: sa.Connection, cutoffs: Cutoffs, *, after: Place | None, limit: int) -> Swept:
     """Look at so many old events and take away what is over, with all it led to.
 
     What ran `once` stays, or its user would be told once more.
     """
-    old = connection.execute(_old(terms.finished, after).limit(limit)).all()
-    removed = _take_away(connection, [row.id for row in old], terms)
+    old = connection.execute(_old(cutoffs.finished, after).limit(limit)).all()
+    removed = _take_away(connection, [row.id for row in old], cutoffs)
     last = Place(at=old[-1].accepted_at, id=old[-1].id) if old else after
     return Swept(looked_at=len(old), removed=removed, last=last)
 
 
-def _take_away(connection: sa.Connection, ids: Sequence[str], terms: Terms) -> int:
+def _take_away(connection: sa.Connection, ids: Sequence[str], cutoffs: Cutoffs) -> int:
     pin(connection)
-    planned = connection.scalars(_planned(ids, terms)).all()
+    planned = connection.scalars(_planned(ids, cutoffs)).all()
     runs = connection.execute(_RUNS.where(notifications.c.event_id.in_(planned))).all()
     ours = deliveries.c.notification_id.in_([run.id for run in runs])
     sent = connection.execute(_SENT.where(ours)).all()
-    stay = {run.event_id for run in runs if not _is_done(run, terms)}
-    stay |= {each.event_id for each in sent if not _is_over(each, terms)}
+    stay = {run.event_id for run in runs if not _is_done(run, cutoffs)}
+    stay |= {each.event_id for each in sent if not _is_over(each, cutoffs)}
     over = [each for each in planned if each not in stay]
     # notifications before deliveries, as everybody locks them
     _delete(connection, notifications.c.id, _of_others(filter(_is_forgotten, runs), stay))
@@ -106,14 +106,14 @@ def _old(before: datetime, after: Place | None) -> sa.Select[Any]:
     return query.where(at >= after.at, (at > after.at) | (event_id > after.id))
 
 
-def _planned(ids: Sequence[str], terms: Terms) -> sa.Select[Any]:
+def _planned(ids: Sequence[str], cutoffs: Cutoffs) -> sa.Select[Any]:
     """Those among them that no planner has to do with, without what another process has."""
-    given_up = (events.c.state == EventState.FAILED) & (events.c.accepted_at < terms.dead)
+    given_up = (events.c.state == EventState.FAILED) & (events.c.accepted_at < cutoffs.dead)
     ours = events.c.id.in_(ids) & (events.c.state.in_(_FINISHED) | given_up)
     return sa.select(events.c.id).where(ours).with_for_update(skip_locked=True)
 
 
-def _is_done(run: _Row, terms: Terms) -> bool:
+def _is_done(run: _Row, cutoffs: Cutoffs) -> bool:
     """Whether nothing is to come of it; a replay of one that failed is among its decisions.
 
     One that failed though it may run only `once` stays whole: it could not come again.
@@ -123,13 +123,13 @@ def _is_done(run: _Row, terms: Terms) -> bool:
     if run.once:
         return False
     lately = [datetime.fromisoformat(each["at"]) for each in run.decisions[-1:]]
-    return bool(max(run.created_at, *lately) < terms.dead)
+    return bool(max(run.created_at, *lately) < cutoffs.dead)
 
 
-def _is_over(delivery: _Row, terms: Terms) -> bool:
+def _is_over(delivery: _Row, cutoffs: Cutoffs) -> bool:
     if delivery.state in DEAD:
-        return bool(delivery.updated_at < terms.dead)
-    return bool(delivery.state in _ENDED and delivery.updated_at < terms.finished)
+        return bool(delivery.updated_at < cutoffs.dead)
+    return bool(delivery.state in _ENDED and delivery.updated_at < cutoffs.finished)
 
 
 def _is_forgotten(run: _Row) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.core.ports import Store
-from tidings.store.old_events import Place, Swept, Terms, sweep
+from tidings.store.old_events import Cutoffs, Place, Swept, sweep
 from tidings.store.schema import audit, dead_letters, feed, figures, idempotency, outbox
 
 #: rows that one transaction takes away
@@ -63,18 +63,18 @@ class Walk:
             self._reached, self._anew = None, now + _ROUND
         looked_at = removed = 0
         while True:
-            swept = await self._store.run(self._sweep(self._terms(now)))
+            swept = await self._store.run(self._sweep(self._cutoffs(now)))
             looked_at, removed = looked_at + swept.looked_at, removed + swept.removed
             self._reached = swept.last
             if swept.looked_at < self._limit:
                 return Swept(looked_at=looked_at, removed=removed, last=swept.last)
 
-    def _terms(self, now: datetime) -> Terms:
+    def _cutoffs(self, now: datetime) -> Cutoffs:
         dead = _NEVER if self._dead_kept is None else now - self._dead_kept
-        return Terms(finished=now - self._kept, dead=dead)
+        return Cutoffs(finished=now - self._kept, dead=dead)
 
-    def _sweep(self, terms: Terms) -> Callable[[sa.Connection], Swept]:
-        return partial(sweep, terms=terms, after=self._reached, limit=self._limit)
+    def _sweep(self, cutoffs: Cutoffs) -> Callable[[sa.Connection], Swept]:
+        return partial(sweep, cutoffs=cutoffs, after=self._reached, limit=self._limit)
 
 
 class Retention:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tidings.api.access import ACTOR, MAY_ALL, NOBODY
+from tidings.api.access import ACTOR, MAY_ALL, SOMEBODY
 from tidings.core.errors import InvalidInput
 from tidings.notifications.dead_letters import LIMITS
 from tidings.store.dead_letter_rows import DeadLetter, Kind
@@ -170,7 +170,7 @@ class _DeadLetterPages:
 
 def _reader(request: Request) -> _Reader:
     return _Reader(
-        name=request.scope.get(ACTOR, NOBODY), may_replay=request.scope.get(MAY_ALL, True)
+        name=request.scope.get(ACTOR, SOMEBODY), may_replay=request.scope.get(MAY_ALL, True)
     )
 
 

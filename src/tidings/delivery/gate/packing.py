@@ -49,7 +49,7 @@ def _state(given: Mapping[str, Any]) -> State:
         bucket=_made(Bucket, _numbers(given["bucket"])),
         leases=leases,
         breaker=_breaker(given["breaker"]),
-        **_numbers({"paused_until": given["paused_until"]}),
+        paused_until=_number(given["paused_until"]),
     )
 
 
@@ -72,11 +72,14 @@ def _shares(given: Mapping[str, Any]) -> Shares:
 
 
 def _numbers(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Raises TypeError where one is none: a stranger wrote it, and it would stop a channel."""
-    for name, value in given.items():
-        if not isinstance(value, int | float):
-            raise TypeError(name)
-    return given
+    return {name: _number(value) for name, value in given.items()}
+
+
+def _number(value: object) -> float:
+    """Raises TypeError where it is none: a stranger wrote it, and it would stop a channel."""
+    if not isinstance(value, int | float):
+        raise TypeError(value)
+    return value
 
 
 def _made(kind: type[Made], given: Mapping[str, Any]) -> Made:

@@ -5,7 +5,7 @@ import pytest
 from tidings.core.models import DeliveryState
 from tidings.core.policy import PERHAPS_ARRIVED, OnUnknown, SendPolicy
 from tidings.core.ports import Store
-from tidings.core.work import Outcome, SettleStatus
+from tidings.core.work import Claimed, Outcome, SettleStatus
 from tidings.store import schema
 from tidings.store.settling import CALLED_OFF
 from tidings.testing.clock import MovableClock
@@ -64,11 +64,7 @@ class CalledOffContract(StoreCase):
         outcome: str | None,
         reason: str,
     ) -> None:
-        await add_delivery(store)
-        if before is not None:
-            await store.settle([await to_retry(store, await claim_one(store), before)])
-            clock.advance(minutes=2)
-        claimed = await claim_one(store)
+        claimed = await _claim_after(store, clock, before)
         await self._call_off(store)
         given_back = Outcome(claimed=claimed, state=DeliveryState.PENDING)
         end = given_back if outcome is None else await to_retry(store, claimed, outcome)
@@ -93,11 +89,7 @@ class CalledOffContract(StoreCase):
         outcome: str | None,
         reason: str,
     ) -> None:
-        await add_delivery(store)
-        if before is not None:
-            await store.settle([await to_retry(store, await claim_one(store), before)])
-            clock.advance(minutes=2)
-        claimed = await claim_one(store)
+        claimed = await _claim_after(store, clock, before)
         await self._call_off(store)
         called = None if outcome is None else await attempt(store, outcome)
         held = Outcome(
@@ -159,3 +151,12 @@ class CalledOffContract(StoreCase):
     async def _call_off(self, store: Store) -> None:
         statement = schema.deliveries.update().values(cancelled_at=await store.now())
         await store.run(lambda connection: connection.execute(statement).rowcount)
+
+
+async def _claim_after(store: Store, clock: MovableClock, before: str | None) -> Claimed:
+    """A delivery in hand, the call before which ended so, if there was one."""
+    await add_delivery(store)
+    if before is not None:
+        await store.settle([await to_retry(store, await claim_one(store), before)])
+        clock.advance(minutes=2)
+    return await claim_one(store)
